@@ -1,0 +1,80 @@
+/** The ordered, durable record of what was learned of every spreadsheet, and what must be remembered beside it. */
+
+/** One life of a log and its head. A reader's cursor is valid only in the same epoch and with the same chain. */
+export type Head = { readonly epoch: string; readonly seq: number; readonly chain: string };
+
+/** Consecutive changes that became durable together, stored ready to be sent: `json` is a JSON array of changes. */
+export type Entry = {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly json: string;
+  /** The running hash after the last of them. */
+  readonly chain: string;
+};
+
+/** A taken post, remembered so that a repetition is answered as the first time. Times in milliseconds. */
+export type TakenPost = {
+  readonly webhookId: string;
+  /** SHA-256 of the body, hex. */
+  readonly bodyHash: string;
+  /** The JSON text of the answer. */
+  readonly answer: string;
+  readonly takenAt: number;
+};
+
+/** What one taken post adds to one spreadsheet's record. `entry` is absent when nothing changed. */
+export type Append = {
+  readonly spreadsheetId: string;
+  /** The head this was folded against. Another one means that somebody else appended: nothing is stored. */
+  readonly expected: Head;
+  readonly entry?: Entry | undefined;
+  readonly post?: TakenPost | undefined;
+  /** The desk (layout numbers, open wants, what is unproven …) after this post, as JSON. */
+  readonly desk?: string | undefined;
+};
+
+/** A durable version of the sheet state at exactly `head.seq`: NDJSON lines as the snapshot endpoint sends them. */
+export type StoredState = { readonly head: Head; readonly lines: readonly string[] };
+
+/** Somebody else appended to this log in between: fold again. */
+export class HeadMovedError extends Error {
+  override readonly name = "HeadMovedError";
+}
+
+/** The store has no room. Nothing was stored; reads go on; a smaller write may succeed. */
+export class DiskFullError extends Error {
+  override readonly name = "DiskFullError";
+}
+
+/**
+ * - L1: within one spreadsheet and epoch, `seq` counts 1, 2, 3 with no holes, and `chain` is that of the entries in order.
+ * - L2: when `append` has resolved, everything in it survives a crash of the process (durability `normal`) or a power cut
+ *   (`full`).
+ * - L3: a group of appends is stored whole or not at all; entry, post and desk of one append never part.
+ * - L4: an append whose `expected` is not the head rejects with HeadMovedError and stores nothing of its group.
+ * - L5: a taken post is found by its id for at least 24 h, with the hash of its body.
+ * - L6: `readAfter` yields entries in order, each once, the first of them holding `seq + 1`; an entry may begin before it.
+ * - L7: `follow` tells of every entry stored by this process, once, in order, after it is durable.
+ * - L8: `create` of a spreadsheet that exists changes nothing; `erase` leaves nothing of it.
+ * - L9: entries are dropped (`trim`) only up to the seq of a stored state.
+ */
+export interface ChangeLog {
+  /** Starts the record of a spreadsheet with a fresh epoch; answers the head. */
+  create(spreadsheetId: string): Promise<Head>;
+  head(spreadsheetId: string): Promise<Head | undefined>;
+  append(group: readonly Append[]): Promise<void>;
+  /** Entries after `seq`, up to about `maxBytes` of JSON but at least one when there is one; empty at the head. */
+  readAfter(spreadsheetId: string, seq: number, maxBytes: number): Promise<readonly Entry[]>;
+  /** The seq before the oldest change that can still be read; 0 while nothing was trimmed. */
+  floor(spreadsheetId: string): Promise<number>;
+  takenPost(spreadsheetId: string, webhookId: string): Promise<TakenPost | undefined>;
+  desk(spreadsheetId: string): Promise<string | undefined>;
+  saveState(spreadsheetId: string, state: StoredState): Promise<void>;
+  state(spreadsheetId: string): Promise<StoredState | undefined>;
+  trim(spreadsheetId: string, throughSeq: number): Promise<void>;
+  erase(spreadsheetId: string): Promise<void>;
+  /** Forgets taken posts from before `moment`. */
+  forgetPosts(moment: number): Promise<void>;
+  follow(onEntry: (spreadsheetId: string, entry: Entry) => void): () => void;
+  close(): Promise<void>;
+}

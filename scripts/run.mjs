@@ -1,0 +1,21 @@
+// Runs a TypeScript program with the project's own Node 24, whatever Node started this: `node scripts/run.mjs FILE …`.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "..");
+
+/** The Node to run the project with: this one if it is new enough, else the one the project installs for itself. */
+export function projectNode() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major > 24 || (major === 24 && minor >= 12)) return process.execPath;
+  const own = join(root, "node_modules", ".bin", "node");
+  if (existsSync(own)) return own;
+  throw new Error("Sheetwire needs Node 24.12 or newer. Run `npm install` first: it brings one along.");
+}
+
+if (process.argv[1] && import.meta.url === new URL(`file://${process.argv[1]}`).href) {
+  const child = spawn(projectNode(), process.argv.slice(2), { stdio: "inherit", cwd: process.cwd() });
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+  child.on("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
+}

@@ -1,0 +1,72 @@
+/**
+ * Every bound of the product, in one place. `welcome` and problem documents name those that a peer can run into.
+ * Google's own limits were read from its documentation in 2026; they change without notice.
+ */
+export const limits = {
+  /** Largest body of one post, in bytes before any decoding. A 413 carries it as `maxBytes`. */
+  postMaxBytes: 4 * 1024 * 1024,
+  /** What the script aims at when it packs readings into a post, in characters of JSON. */
+  postTargetChars: 2 * 1024 * 1024,
+  /** Largest WebSocket frame in either direction, in bytes. */
+  frameMaxBytes: 1024 * 1024,
+  /** Largest frame a client may send up, in bytes: words, never contents. */
+  upFrameMaxBytes: 64 * 1024,
+  /** Google: characters in one cell. */
+  cellMaxChars: 50_000,
+  /** Google: columns of a sheet (ZZZ). */
+  sheetMaxColumns: 18_278,
+  /** Google: cells of a spreadsheet. */
+  spreadsheetMaxCells: 10_000_000,
+  /** Sheets in one spreadsheet that we follow. */
+  spreadsheetMaxSheets: 200,
+  /** Readings in one post. */
+  postMaxReadings: 500,
+  /** Wants in one answer. */
+  answerMaxWants: 64,
+  /** Cells that one `cells` want asks for. */
+  wantMaxCells: 20_000,
+  /** Rows that one `rows` want asks for. */
+  wantMaxRows: 2_000,
+  /** Cells behind one `digests` want. */
+  digestWantMaxCells: 200_000,
+  /** Cells of formula sheets that an edit run checks by itself. */
+  editCheckMaxCells: 20_000,
+  /** Cells that an edit run reads around the edited range (full width of its rows). */
+  editReadMaxCells: 20_000,
+  /** Clock difference between signer and relay, in seconds (Standard Webhooks recommends five minutes). */
+  clockToleranceS: 300,
+  /** How long a post's id is remembered with its answer, in milliseconds. */
+  postIdMemoryMs: 24 * 60 * 60 * 1000,
+  /** How long one answerer has for a want, in milliseconds. */
+  wantLeaseMs: 60_000,
+  /** B counts as read after A only if it began this much later, in milliseconds. */
+  orderMarginMs: 250,
+  /** How far back the memory of reading times goes, in milliseconds. */
+  readingMemoryMs: 60_000,
+  /** Posts of one run that may be answered with wants beyond a first copy. */
+  runMaxRounds: 6,
+  /** Down queue of one reader, in bytes; over it the reader is cut off and resumes from the log. */
+  readerQueueMaxBytes: 8 * 1024 * 1024,
+  /** Rows in one snapshot line and in one block of the mirror. */
+  blockRows: 256,
+  /** How often a client sends an app-level ping, in milliseconds. Chrome ends a silent worker after 30 s. */
+  pingEveryMs: 20_000,
+  /** How long a client waits for the pong, in milliseconds. */
+  pongWithinMs: 10_000,
+  /** A socket that said nothing for this long is closed by the relay, in milliseconds. */
+  socketSilentMs: 60_000,
+  /** How long a socket may stay open without `hello`, in milliseconds. */
+  helloWithinMs: 10_000,
+  /** Spreadsheets watched over one socket. */
+  socketMaxWatches: 100,
+  /** Changes in one page of `GET …/changes?since=`. */
+  changesPageMax: 1_000,
+  /** After this long without a word from the relay no surface says "live", in milliseconds (promise P4). */
+  liveMaxSilenceMs: 30_000,
+  /** Google: trigger run time a day of a consumer account, in milliseconds. */
+  triggerDayMs: 90 * 60_000,
+  /** Google: run time of one execution, in milliseconds. */
+  runLimitMs: 6 * 60_000,
+  /** How often the script's own timed trigger fires, in milliseconds. */
+  tickEveryMs: 10 * 60_000,
+} as const;

@@ -1,0 +1,198 @@
+/** Facts -> the words that every surface shows. Pure: the clock is handed in, and nothing here is ever stored. */
+import { limits } from "@sheetwire/shared/limits";
+import type { NextStep, RefusalCode, RelayFacts } from "@sheetwire/shared/protocol";
+
+/** What a surface knows now: of its own link to the relay, of its copy, and what the relay last said. */
+export type SyncFacts = {
+  link: "none" | "connecting" | "up" | "refused";
+  /** When the relay said anything last, in milliseconds by this machine's clock. */
+  linkHeardAt?: number | undefined;
+  /** Why the relay said no, and what to do. */
+  refused?: { code: RefusalCode; nextStep: NextStep } | undefined;
+  /** Changes known to exist and not yet in the copy. */
+  behindBy: number;
+  /** Whether there is a copy at all, and whether one is being fetched. */
+  copy: "none" | "fetching" | "whole";
+  /** Rows fetched and to fetch, while the first copy or a new one arrives. */
+  fetched?: { rows: number; ofRows: number } | undefined;
+  /** When a change was applied last, by this machine's clock. */
+  lastChangeAt?: number | undefined;
+  /** The copy disagreed with a digest of the relay and is being fetched again. */
+  mismatch?: boolean | undefined;
+  relay?: RelayFacts | undefined;
+  /** This machine's clock minus the relay's, in milliseconds. */
+  clockAheadMs?: number | undefined;
+};
+
+export type Tone = "good" | "waiting" | "bad" | "quiet";
+
+/** What a person reads. `headline` is one short sentence, `detail` what it means, `action` what to do. */
+export type Status = {
+  tone: Tone;
+  /** One word for the badge. */
+  word: string;
+  headline: string;
+  detail: string;
+  action?: string | undefined;
+  /** "Checked against the sheet at 12:03:05", when there is proof. */
+  checkedAt?: number | undefined;
+};
+
+/** Makes the one Status of these facts at this moment (milliseconds by this machine's clock). */
+export function describeStatus(facts: SyncFacts, now: number): Status {
+  const checkedAt = onOurClock(facts.relay?.sweep.lastFullAt, facts);
+  const proof = checkedAt === undefined ? {} : { checkedAt };
+  return { ...describe(facts, now), ...proof };
+}
+
+function describe(facts: SyncFacts, now: number): Status {
+  if (facts.link === "none" && facts.copy === "none") {
+    return {
+      tone: "quiet",
+      word: "Not set up",
+      headline: "This spreadsheet is not connected.",
+      detail: "Sheetwire has no relay for it yet.",
+      action: "Open the options and add the relay's address and your token.",
+    };
+  }
+  if (facts.link === "refused" && facts.refused) return describeRefusal(facts.refused);
+  const silentMs = facts.linkHeardAt === undefined ? Infinity : now - facts.linkHeardAt;
+  if (facts.link !== "up" || silentMs > limits.liveMaxSilenceMs) {
+    const since = facts.linkHeardAt === undefined ? "" : ` Last heard from the relay ${ago(facts.linkHeardAt, now)}.`;
+    return {
+      tone: "bad",
+      word: "Offline",
+      headline: facts.copy === "whole" ? "Offline. You see the copy as it was." : "No connection to the relay.",
+      detail: `Edits are kept by the sheet and the relay, and will follow.${since}`,
+      action: "Nothing to do: Sheetwire keeps trying. If it stays like this, ask whoever runs the relay.",
+    };
+  }
+  if (facts.mismatch) {
+    return {
+      tone: "waiting",
+      word: "Repairing",
+      headline: "The copy differed from the sheet and is being fetched again.",
+      detail: "This is noticed by comparing digests. The sheet itself is not touched.",
+    };
+  }
+  if (facts.copy !== "whole") {
+    const { fetched } = facts;
+    return {
+      tone: "waiting",
+      word: "Copying",
+      headline: fetched ? `Fetching the copy: ${fetched.rows} of ${fetched.ofRows} rows` : "Fetching the copy",
+      detail: "What has arrived can be read already.",
+    };
+  }
+  if (facts.behindBy > 0) {
+    return {
+      tone: "waiting",
+      word: "Catching up",
+      headline: `Catching up, ${count(facts.behindBy, "change")} to go`,
+      detail: "The relay has changes that are not in the copy yet.",
+    };
+  }
+  return describeScript(facts, now);
+}
+
+/** The link is up and the copy holds all the relay has: how well does the relay know the sheet? */
+function describeScript(facts: SyncFacts, now: number): Status {
+  const { relay } = facts;
+  if (!relay || relay.script.lastHeardAt === undefined) {
+    return {
+      tone: "waiting",
+      word: "Waiting",
+      headline: "Waiting for the spreadsheet to report.",
+      detail: "The relay is reached, but the sheet's script has not said anything yet.",
+      action: "In the spreadsheet, choose Sheetwire > Connect.",
+    };
+  }
+  const heardAt = onOurClock(relay.script.lastHeardAt, facts) ?? now;
+  const heard = `Last heard from the sheet ${ago(heardAt, now)}.`;
+  if (relay.firstCopy && relay.firstCopy.doneCells < relay.firstCopy.totalCells) {
+    const percent = Math.floor((100 * relay.firstCopy.doneCells) / Math.max(1, relay.firstCopy.totalCells));
+    return {
+      tone: "waiting",
+      word: "Copying",
+      headline: `The sheet is being read for the first time: ${percent} %`,
+      detail: `What has been read is here already. ${heard}`,
+    };
+  }
+  if (relay.allowance.resumesAt !== undefined) {
+    return {
+      tone: "bad",
+      word: "Paused",
+      headline: "Google's daily allowance for scripts is used up.",
+      detail: `Edits are picked up again when it renews. ${heard}`,
+    };
+  }
+  const nextBy = onOurClock(relay.sweep.nextBy, facts);
+  if (now - heardAt > 2 * limits.tickEveryMs) {
+    return {
+      tone: "bad",
+      word: "Script silent",
+      headline: "The spreadsheet's script is silent.",
+      detail: `${heard} It should have reported at least every ${limits.tickEveryMs / 60_000} minutes.`,
+      action: "In the spreadsheet, choose Sheetwire > Connect to install its triggers again.",
+    };
+  }
+  if (relay.sweep.unprovenRows > 0) {
+    return {
+      tone: "waiting",
+      word: "Checking",
+      headline: `${count(relay.sweep.unprovenRows, "row")} being read again.`,
+      detail: `Something changed there in a way that needs another look. ${heard}`,
+    };
+  }
+  const next = nextBy === undefined ? "" : ` Next check by ${clock(nextBy)}.`;
+  return {
+    tone: "good",
+    word: "Up to date",
+    headline:
+      facts.lastChangeAt === undefined ? "Up to date." : `Up to date, last change ${ago(facts.lastChangeAt, now)}.`,
+    detail: `${heard}${next}`,
+  };
+}
+
+const refusalWords: Partial<Record<NextStep, Pick<Status, "headline" | "detail" | "action">>> = {
+  "ask-for-access": {
+    headline: "The relay does not accept this token.",
+    detail: "It may have been revoked, or it belongs to another spreadsheet.",
+    action: "Ask for a new token and enter it in the options.",
+  },
+  "ask-user-to-update": {
+    headline: "This version of Sheetwire is too old for the relay.",
+    detail: "The relay speaks a newer protocol.",
+    action: "Update the extension.",
+  },
+};
+
+function describeRefusal(refused: { code: RefusalCode; nextStep: NextStep }): Status {
+  const words = refusalWords[refused.nextStep] ?? {
+    headline: "The relay refused the connection.",
+    detail: `It said: ${refused.code}.`,
+    action: "Sheetwire tries again by itself. If it stays like this, ask whoever runs the relay.",
+  };
+  return { tone: "bad", word: "Refused", ...words };
+}
+
+const onOurClock = (relayMs: number | undefined, facts: SyncFacts): number | undefined =>
+  relayMs === undefined ? undefined : relayMs + (facts.clockAheadMs ?? 0);
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
+
+/** How long ago, in words for people: "just now", "12 s ago", "4 min ago", "3 h ago", "2 d ago". */
+export function ago(then: number, now: number): string {
+  const seconds = Math.max(0, Math.round((now - then) / 1000));
+  if (seconds < 2) return "just now";
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h ago`;
+  return `${Math.floor(seconds / 86_400)} d ago`;
+}
+
+/** A wall-clock time, hours and minutes, in the reader's zone. */
+export function clock(moment: number): string {
+  const date = new Date(moment);
+  return `${String(date.getHours()).padStart(2, "0")}:${String(date.getMinutes()).padStart(2, "0")}`;
+}
