@@ -66,7 +66,8 @@ function parseRange(text: string, size: { rows: number; columns: number }): Grid
   if (!isPair && (!columnA || !rowA)) return undefined;
   if (isPair && ((!columnA && !rowA) || (!columnB && !rowB))) return undefined;
   // `A:3` and `1:C` mix a column with a row and mean nothing; `A2:C` and `A:C5` are open at the bottom.
-  if (isPair && ((columnA === undefined) !== (columnB === undefined) || (!columnA && (!rowA || !rowB)))) return undefined;
+  if (isPair && ((columnA === undefined) !== (columnB === undefined) || (!columnA && (!rowA || !rowB))))
+    return undefined;
   if (rowA === "0" || rowB === "0") return undefined;
   const rows = [rowA ? Number(rowA) - 1 : 0, isPair ? (rowB ? Number(rowB) - 1 : size.rows - 1) : Number(rowA) - 1];
   const columns = [

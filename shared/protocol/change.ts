@@ -1,6 +1,13 @@
 import * as z from "zod";
 import { rowSchema } from "./cell.ts";
-import { columnIndexSchema, cornerSchema, momentSchema, readAtSchema, rowIndexSchema, sheetIdSchema } from "./grid-range.ts";
+import {
+  columnIndexSchema,
+  cornerSchema,
+  momentSchema,
+  readAtSchema,
+  rowIndexSchema,
+  sheetIdSchema,
+} from "./grid-range.ts";
 import { causeSchema } from "./post.ts";
 import { spreadsheetSchema } from "./sheet.ts";
 

@@ -1,7 +1,14 @@
 import * as z from "zod";
 import { limits } from "@sheetwire/shared/limits";
 import { cellValueSchema, rowSchema } from "./cell.ts";
-import { cornerSchema, momentSchema, readAtSchema, rowIndexSchema, columnIndexSchema, sheetIdSchema } from "./grid-range.ts";
+import {
+  cornerSchema,
+  momentSchema,
+  readAtSchema,
+  rowIndexSchema,
+  columnIndexSchema,
+  sheetIdSchema,
+} from "./grid-range.ts";
 import { spreadsheetSchema } from "./sheet.ts";
 
 /** Digests of consecutive rows or columns, 8 bytes each, joined and encoded as one base64 string. */

@@ -32,10 +32,30 @@ export const refusals = {
   },
   malformed: { status: 400, closeCode: 4400, title: "The message could not be read.", nextStep: "give-up" },
   "not-found": { status: 404, closeCode: 4404, title: "There is nothing at this address.", nextStep: "give-up" },
-  "method-not-allowed": { status: 405, closeCode: 4405, title: "This address does not take that method.", nextStep: "give-up" },
-  "id-reused": { status: 409, closeCode: 4409, title: "This id was used before with another body.", nextStep: "give-up" },
-  "history-gone": { status: 410, closeCode: 4410, title: "The log no longer reaches back to there.", nextStep: "start-afresh" },
-  "version-gone": { status: 412, closeCode: 4412, title: "That version of the snapshot is gone.", nextStep: "start-afresh" },
+  "method-not-allowed": {
+    status: 405,
+    closeCode: 4405,
+    title: "This address does not take that method.",
+    nextStep: "give-up",
+  },
+  "id-reused": {
+    status: 409,
+    closeCode: 4409,
+    title: "This id was used before with another body.",
+    nextStep: "give-up",
+  },
+  "history-gone": {
+    status: 410,
+    closeCode: 4410,
+    title: "The log no longer reaches back to there.",
+    nextStep: "start-afresh",
+  },
+  "version-gone": {
+    status: 412,
+    closeCode: 4412,
+    title: "That version of the snapshot is gone.",
+    nextStep: "start-afresh",
+  },
   "too-large": { status: 413, closeCode: 1009, title: "The message is larger than allowed.", nextStep: "split" },
   "unsupported-media-type": {
     status: 415,
@@ -61,7 +81,12 @@ export const refusals = {
     nextStep: "redial",
   },
   silent: { status: 408, closeCode: 4008, title: "Nothing was heard for too long.", nextStep: "redial" },
-  "too-many-watches": { status: 429, closeCode: 4430, title: "Too many spreadsheets on one socket.", nextStep: "give-up" },
+  "too-many-watches": {
+    status: 429,
+    closeCode: 4430,
+    title: "Too many spreadsheets on one socket.",
+    nextStep: "give-up",
+  },
 } as const satisfies Record<string, Row>;
 
 export type RefusalCode = keyof typeof refusals;
