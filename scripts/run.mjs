@@ -7,7 +7,7 @@ const root = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname,
 
 /** The Node to run the project with: this one if it is new enough, else the one the project installs for itself. */
 export function projectNode() {
-  const [major, minor] = process.versions.node.split(".").map(Number);
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major > 24 || (major === 24 && minor >= 12)) return process.execPath;
   const own = join(root, "node_modules", ".bin", "node");
   if (existsSync(own)) return own;
@@ -16,6 +16,6 @@ export function projectNode() {
 
 if (process.argv[1] && import.meta.url === new URL(`file://${process.argv[1]}`).href) {
   const child = spawn(projectNode(), process.argv.slice(2), { stdio: "inherit", cwd: process.cwd() });
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }
