@@ -30,7 +30,7 @@ export function rangeName(range: GridRange): string {
 /** `'My Sheet'!A1:B2`: the title quoted where the Sheets API asks for it. */
 export function sheetRangeName(title: string, range: GridRange): string {
   const plain = /^[A-Za-z_]\w*$/.test(title) && !/^[A-Za-z]{1,3}\d+$/.test(title) && !/^r\d*c\d*$/i.test(title);
-  return `${plain ? title : `'${title.replaceAll("'", "''")}'`}!${rangeName(range)}`;
+  return `${plain ? title : `'${title.replace(/'/g, "''")}'`}!${rangeName(range)}`;
 }
 
 export type A1 = { title?: string | undefined; range: GridRange | undefined };
@@ -55,7 +55,7 @@ function unquote(text: string): string | undefined {
   if (!text.startsWith("'")) return text.length > 0 && !text.includes("'") ? text : undefined;
   if (text.length < 3 || !text.endsWith("'")) return undefined;
   const inner = text.slice(1, -1);
-  return inner.replaceAll("''", "").includes("'") ? undefined : inner.replaceAll("''", "'");
+  return inner.replace(/''/g, "").includes("'") ? undefined : inner.replace(/''/g, "'");
 }
 
 function parseRange(text: string, size: { rows: number; columns: number }): GridRange | undefined {
