@@ -57,6 +57,7 @@ export class DiskFullError extends Error {
  * - L7: `follow` tells of every entry stored by this process, once, in order, after it is durable.
  * - L8: `create` of a spreadsheet that exists changes nothing; `erase` leaves nothing of it.
  * - L9: entries are dropped (`trim`) only up to the seq of a stored state.
+ * - L10: `chainAt` answers for every seq from the floor to the head, also inside an entry, and for no other.
  */
 export interface ChangeLog {
   /** Starts the record of a spreadsheet with a fresh epoch; answers the head. */
@@ -65,6 +66,8 @@ export interface ChangeLog {
   append(group: readonly Append[]): Promise<void>;
   /** Entries after `seq`, up to about `maxBytes` of JSON but at least one when there is one; empty at the head. */
   readAfter(spreadsheetId: string, seq: number, maxBytes: number): Promise<readonly Entry[]>;
+  /** The running hash after `seq`; undefined when the log does not reach there, or no longer does. */
+  chainAt(spreadsheetId: string, seq: number): Promise<string | undefined>;
   /** The seq before the oldest change that can still be read; 0 while nothing was trimmed. */
   floor(spreadsheetId: string): Promise<number>;
   takenPost(spreadsheetId: string, webhookId: string): Promise<TakenPost | undefined>;
@@ -78,3 +81,6 @@ export interface ChangeLog {
   follow(onEntry: (spreadsheetId: string, entry: Entry) => void): () => void;
   close(): Promise<void>;
 }
+
+export { followers, type Followers } from "./followers.ts";
+export { checkAppend, laterPart, partsOf } from "./entry.ts";

@@ -1,0 +1,127 @@
+/** All that a deployer can set: environment variables, or the same keys in camelCase in `sheetwire.config.json`. */
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import * as z from "zod";
+
+export const CONFIG_FILE = "sheetwire.config.json";
+
+export type StoreChoice = { readonly kind: "sqlite"; readonly path: string } | { readonly kind: "memory" };
+
+export type Config = {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** How the relay is reached from outside; stands in connection strings. */
+  readonly publicUrl: string | undefined;
+  readonly dataDir: string;
+  readonly durability: "full" | "normal";
+  readonly store: StoreChoice;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+};
+
+/** The settings cannot be used. The message names the key and what it takes, never what it held. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+
+/** Every key: its name in the environment, what it takes (for people), and its schema. */
+const keys = {
+  host: { env: "SHEETWIRE_HOST", takes: "a host name or address to listen on", schema: z.string().min(1).default("127.0.0.1") },
+  port: {
+    env: "SHEETWIRE_PORT",
+    takes: "a port from 0 (any free one) to 65535",
+    schema: z.union([z.int(), z.string().regex(/^\d{1,5}$/).transform(Number)]).pipe(z.int().min(0).max(65_535)).default(8_787),
+  },
+  publicUrl: {
+    env: "SHEETWIRE_PUBLIC_URL",
+    takes: "an address that begins with https:// or http://, without user, query or fragment",
+    schema: z
+      .url({ protocol: /^https?$/ })
+      .refine((text) => !/[?#@]/.test(text))
+      .transform((text) => text.replace(/\/+$/, ""))
+      .optional(),
+  },
+  dataDir: { env: "SHEETWIRE_DATA_DIR", takes: "a folder", schema: z.string().min(1).default("./data") },
+  durability: {
+    env: "SHEETWIRE_DURABILITY",
+    takes: "full (survives a power cut) or normal (survives the end of the process)",
+    schema: z.enum(["full", "normal"]).default("full"),
+  },
+  store: {
+    env: "SHEETWIRE_STORE",
+    takes: "sqlite:PATH or memory:",
+    schema: z.string().regex(/^(sqlite:.+|memory:)$/).optional(),
+  },
+  logLevel: { env: "SHEETWIRE_LOG_LEVEL", takes: LOG_LEVELS.join(", "), schema: z.enum(LOG_LEVELS).default("info") },
+} as const;
+
+type Key = keyof typeof keys;
+const names = Object.keys(keys) as Key[];
+
+/** Reads the settings; the environment wins over the file. */
+export function readConfig(env: NodeJS.ProcessEnv, folder: string): Config {
+  const file = readFile(join(folder, CONFIG_FILE));
+  const unknownInFile = Object.keys(file).filter((name) => !(name in keys));
+  if (unknownInFile.length > 0) {
+    throw new ConfigError(`${CONFIG_FILE} has unknown keys: ${unknownInFile.join(", ")}. It takes ${names.join(", ")}.`);
+  }
+  const wrong: string[] = [];
+  const read = <K extends Key>(name: K): z.output<(typeof keys)[K]["schema"]> => {
+    const { env: variable, schema, takes } = keys[name];
+    const fromEnv = env[variable];
+    const given = fromEnv === undefined || fromEnv === "" ? file[name] : fromEnv;
+    const result = schema.safeParse(given);
+    if (!result.success) {
+      wrong.push(`${fromEnv ? variable : `${name} in ${CONFIG_FILE}`} takes ${takes}.`);
+      return undefined as z.output<(typeof keys)[K]["schema"]>;
+    }
+    return result.data as z.output<(typeof keys)[K]["schema"]>;
+  };
+  const held = {
+    host: read("host"),
+    port: read("port"),
+    publicUrl: read("publicUrl"),
+    dataDir: read("dataDir"),
+    durability: read("durability"),
+    store: read("store"),
+    logLevel: read("logLevel"),
+  };
+  if (wrong.length > 0) throw new ConfigError(wrong.join("\n"));
+  const dataDir = resolve(folder, held.dataDir);
+  return { ...held, dataDir, store: storeOf(held.store, folder, dataDir) };
+}
+
+function storeOf(text: string | undefined, folder: string, dataDir: string): StoreChoice {
+  if (text === undefined) return { kind: "sqlite", path: join(dataDir, "sheetwire.db") };
+  if (text === "memory:") return { kind: "memory" };
+  return { kind: "sqlite", path: resolve(folder, text.slice("sqlite:".length)) };
+}
+
+function readFile(path: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return {};
+    throw new ConfigError(`${path} cannot be read.`, { cause: error });
+  }
+  const parsed = z.record(z.string(), z.unknown()).safeParse(jsonOf(text));
+  if (!parsed.success) throw new ConfigError(`${path} is not a JSON object.`);
+  return parsed.data;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `http://HOST:PORT`, with an IPv6 address in brackets; an address that means "everywhere" is reached on loopback. */
+export function urlOf(host: string, port: number): string {
+  const reached = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return `http://${reached.includes(":") ? `[${reached}]` : reached}:${port}`;
+}

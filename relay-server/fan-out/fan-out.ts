@@ -1,0 +1,250 @@
+/** Who reads which spreadsheet, and from where. It follows the log, so that ingest need not know that anybody is there. */
+import { limits } from "@sheetwire/shared/limits";
+import type { Cursor, RefusalCode } from "@sheetwire/shared/protocol";
+import { laterPart, type ChangeLog, type Entry, type Head } from "../log/log.ts";
+import { frameOf, framesOf, type Frame } from "./frame.ts";
+
+export type { Frame } from "./frame.ts";
+export { createFactsTeller, type FactsTeller } from "./facts-teller.ts";
+
+/** Where a reader begins. Not recovered: it has to take a snapshot; changes after `seq` come all the same. */
+export type Beginning = Head & { readonly recovered: boolean };
+
+/** The receiving end: a socket's watch, an event stream. Its queue is the network's, and it says how long that is. */
+export interface Reader {
+  /** Said first, and again when the log began a new life. */
+  begin(beginning: Beginning): void;
+  deliver(frame: Frame): void;
+  /** A ready `status` frame. */
+  tell(status: string): void;
+  /** Bytes handed over that the network has not taken. */
+  queuedBytes(): number;
+  /** Resolves when the queue is short, or the reader has gone. */
+  drained(): Promise<void>;
+  /** The watch ends with this code. */
+  end(code: RefusalCode): void;
+}
+
+/**
+ * - F1: a reader gets every change after its beginning exactly once, in order, also one that joins while changes flow.
+ * - F2: changes of one spreadsheet that become durable in one turn are encoded once, whoever reads them.
+ * - F3: a live reader whose queue would pass `limits.readerQueueMaxBytes` is ended with `too-slow`; it can resume.
+ */
+export interface FanOut {
+  /** Returns the way to leave. */
+  join(spreadsheetId: string, cursor: Cursor | undefined, reader: Reader): () => void;
+  readersOf(spreadsheetId: string): readonly Reader[];
+  watchers(spreadsheetId: string): number;
+  /** Spreadsheets that somebody reads. */
+  watched(): readonly string[];
+  /** Called when somebody joined or left. */
+  onWatchers(listener: (spreadsheetId: string) => void): void;
+  /** Milliseconds since the change with this seq became durable, where that is remembered. */
+  sinceLogged(spreadsheetId: string, seq: number): number | undefined;
+  stop(): void;
+}
+
+type Needs = {
+  log: ChangeLog;
+  /** Milliseconds by a clock that never jumps. */
+  elapsed: () => number;
+  onFault: (error: unknown) => void;
+  onDelivered?: () => void;
+  onLogged?: (changes: number) => void;
+};
+
+type Member = { reader: Reader; epoch: string; seq: number; live: boolean; left: boolean };
+
+type Group = {
+  readonly spreadsheetId: string;
+  readonly members: Set<Member>;
+  /** The last seq this process saw become durable. */
+  last: number | undefined;
+  /** Became durable in this turn, not yet sent. */
+  pending: Entry[];
+  readonly recent: { lastSeq: number; at: number }[];
+  /** The frames of the last entries that had to be cut, since all readers want them at once. */
+  readonly cuts: Map<number, Promise<Frame[]>>;
+};
+
+/** Replay reads the log in pieces of about this size, in bytes. */
+const PIECE_BYTES = 256 * 1024;
+const RECENT = 256;
+const CUTS = 2;
+
+export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: Needs): FanOut {
+  const groups = new Map<string, Group>();
+  let tellWatchers: (spreadsheetId: string) => void = () => {};
+
+  const stopFollowing = log.follow((spreadsheetId, entry) => {
+    onLogged?.(entry.lastSeq - entry.firstSeq + 1);
+    const group = groups.get(spreadsheetId);
+    if (!group) return;
+    group.last = entry.lastSeq;
+    group.recent.push({ lastSeq: entry.lastSeq, at: elapsed() });
+    if (group.recent.length > RECENT) group.recent.shift();
+    group.pending.push(entry);
+    if (group.pending.length === 1) queueMicrotask(() => flush(group));
+  });
+
+  /** Sends what became durable in this turn to those who hold everything before it. */
+  function flush(group: Group): void {
+    const entries = group.pending;
+    group.pending = [];
+    const first = entries[0];
+    if (!first) return;
+    const bytes = entries.reduce((sum, entry) => sum + entry.json.length, 0);
+    // What may not fit a frame goes through the log, where it is cut. (A UTF-16 unit is at most three bytes.)
+    const fits = bytes * 3 < limits.frameMaxBytes;
+    let frame: Frame | undefined;
+    for (const member of group.members) {
+      if (!member.live) continue;
+      const before = first.firstSeq - 1;
+      if (fits && member.seq === before) {
+        frame ??= frameOf(group.spreadsheetId, entries);
+        deliver(group, member, frame);
+      } else if (member.seq < (group.last ?? 0)) {
+        member.live = false;
+        void catchUp(group, member);
+      }
+    }
+  }
+
+  function deliver(group: Group, member: Member, frame: Frame): void {
+    if (frame.firstSeq !== member.seq + 1) {
+      throw new RangeError(`Reader holds change ${member.seq}, but ${frame.firstSeq} came next.`);
+    }
+    if (member.live && member.reader.queuedBytes() + frame.data.length > limits.readerQueueMaxBytes) {
+      leave(group, member);
+      member.reader.end("too-slow");
+      return;
+    }
+    member.seq = frame.lastSeq;
+    member.reader.deliver(frame);
+    onDelivered?.();
+  }
+
+  /** Reads the log until the member holds all that is known to be durable; from then on it is live, in the same turn. */
+  async function catchUp(group: Group, member: Member): Promise<void> {
+    const { spreadsheetId } = group;
+    try {
+      while (!member.left) {
+        const entries = await log.readAfter(spreadsheetId, member.seq, PIECE_BYTES);
+        if (member.left) return;
+        if (entries.length === 0) {
+          if (group.last === undefined || group.last <= member.seq) {
+            member.live = true;
+            return;
+          }
+          const head = await log.head(spreadsheetId);
+          if (head?.epoch !== member.epoch) {
+            await beginAgain(group, member);
+            continue;
+          }
+          throw new RangeError(`Change ${group.last} was told of, but the log ends at ${member.seq}.`);
+        }
+        for (const frame of await framesFor(group, entries, member.seq)) {
+          await member.reader.drained();
+          if (member.left) return;
+          deliver(group, member, frame);
+        }
+      }
+    } catch (error) {
+      onFault(error);
+      if (leave(group, member)) member.reader.end("internal");
+    }
+  }
+
+  /** The log began a new life under the reader: it starts afresh at the new head. */
+  async function beginAgain(group: Group, member: Member): Promise<void> {
+    const head = (await log.head(group.spreadsheetId)) ?? (await log.create(group.spreadsheetId));
+    group.last = undefined;
+    member.epoch = head.epoch;
+    member.seq = head.seq;
+    if (!member.left) member.reader.begin({ ...head, recovered: false });
+  }
+
+  async function framesFor(group: Group, entries: readonly Entry[], seq: number): Promise<Frame[]> {
+    const { spreadsheetId } = group;
+    const chainBefore = (firstSeq: number): Promise<string | undefined> => log.chainAt(spreadsheetId, firstSeq - 1);
+    const [first, ...others] = entries;
+    if (!first) return [];
+    if (seq >= first.firstSeq) return framesOf(spreadsheetId, [laterPart(first, seq), ...others], chainBefore);
+    if (others.length > 0 || first.json.length < PIECE_BYTES) return framesOf(spreadsheetId, entries, chainBefore);
+    const known = group.cuts.get(first.lastSeq);
+    if (known) return known;
+    const cutting = framesOf(spreadsheetId, entries, chainBefore);
+    group.cuts.set(first.lastSeq, cutting);
+    for (const old of group.cuts.keys()) if (group.cuts.size > CUTS) group.cuts.delete(old);
+    cutting.catch(() => group.cuts.delete(first.lastSeq));
+    return cutting;
+  }
+
+  async function start(group: Group, member: Member, cursor: Cursor | undefined): Promise<void> {
+    const { spreadsheetId } = group;
+    try {
+      const head = (await log.head(spreadsheetId)) ?? (await log.create(spreadsheetId));
+      const recovered =
+        cursor !== undefined &&
+        cursor.epoch === head.epoch &&
+        cursor.seq <= head.seq &&
+        (await log.chainAt(spreadsheetId, cursor.seq)) === cursor.chain;
+      const from = recovered ? cursor : head;
+      member.epoch = from.epoch;
+      member.seq = from.seq;
+      if (member.left) return;
+      member.reader.begin({ epoch: from.epoch, seq: from.seq, chain: from.chain, recovered });
+    } catch (error) {
+      onFault(error);
+      if (leave(group, member)) member.reader.end("internal");
+      return;
+    }
+    await catchUp(group, member);
+  }
+
+  function leave(group: Group, member: Member): boolean {
+    if (member.left) return false;
+    member.left = true;
+    group.members.delete(member);
+    if (group.members.size === 0 && groups.get(group.spreadsheetId) === group) groups.delete(group.spreadsheetId);
+    tellWatchers(group.spreadsheetId);
+    return true;
+  }
+
+  return {
+    join(spreadsheetId, cursor, reader) {
+      const group = groups.get(spreadsheetId) ?? newGroup(spreadsheetId);
+      groups.set(spreadsheetId, group);
+      const member: Member = { reader, epoch: "", seq: 0, live: false, left: false };
+      group.members.add(member);
+      tellWatchers(spreadsheetId);
+      void start(group, member, cursor);
+      return () => void leave(group, member);
+    },
+    readersOf: (spreadsheetId) => [...(groups.get(spreadsheetId)?.members ?? [])].map((member) => member.reader),
+    watchers: (spreadsheetId) => groups.get(spreadsheetId)?.members.size ?? 0,
+    watched: () => [...groups.keys()],
+    onWatchers(listener) {
+      tellWatchers = listener;
+    },
+    sinceLogged(spreadsheetId, seq) {
+      const found = groups.get(spreadsheetId)?.recent.find((one) => one.lastSeq >= seq);
+      return found && found.lastSeq === seq ? elapsed() - found.at : undefined;
+    },
+    stop() {
+      stopFollowing();
+      for (const group of groups.values()) {
+        for (const member of group.members) if (leave(group, member)) member.reader.end("shutting-down");
+      }
+    },
+  };
+}
+
+const newGroup = (spreadsheetId: string): Group => ({
+  spreadsheetId,
+  members: new Set(),
+  last: undefined,
+  pending: [],
+  recent: [],
+  cuts: new Map(),
+});

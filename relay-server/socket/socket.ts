@@ -1,0 +1,92 @@
+/** The feed: takes WebSocket connections at `/v1/feed` and holds a conversation with each. */
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { limits } from "@sheetwire/shared/limits";
+import { FEED_SUBPROTOCOL, problemOf, type RefusalCode } from "@sheetwire/shared/protocol";
+import { WebSocketServer } from "ws";
+import type { Access } from "../access/access.ts";
+import type { FanOut } from "../fan-out/fan-out.ts";
+import type { Logger, Metrics } from "../telemetry/telemetry.ts";
+import { converse, type Conversation } from "./conversation.ts";
+import { createTimerWheel } from "./timer-wheel.ts";
+
+export const FEED_PATH = "/v1/feed";
+
+export type FeedNeeds = {
+  access: Access;
+  fanOut: FanOut;
+  metrics: Metrics;
+  logger: Logger;
+  version: string;
+  now: () => number;
+  /** Milliseconds by a clock that never jumps. */
+  elapsed: () => number;
+  /** Sockets at most; one more is refused as busy. */
+  maxSockets: number;
+};
+
+/** How long a stop waits for sockets to say goodbye, in milliseconds. */
+const GOODBYE_MS = 2_000;
+
+export type Feed = {
+  /** For the HTTP server's `upgrade` event. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Says `shutting-down` on every socket and ends them. */
+  stop(): Promise<void>;
+};
+
+export function createFeed(needs: FeedNeeds): Feed {
+  const { access, metrics, elapsed, maxSockets } = needs;
+  const conversations = new Set<Conversation>();
+  const wheel = createTimerWheel(elapsed);
+  const server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    maxPayload: limits.upFrameMaxBytes,
+    perMessageDeflate: false,
+    handleProtocols: (offered) => (offered.has(FEED_SUBPROTOCOL) ? FEED_SUBPROTOCOL : false),
+  });
+  const stopListening = access.onChange(() => {
+    for (const conversation of conversations) conversation.checkAccess();
+  });
+  let stopping = false;
+
+  return {
+    upgrade(request, socket, head) {
+      socket.on("error", () => socket.destroy());
+      const path = (request.url ?? "").split("?", 1)[0];
+      if (path !== FEED_PATH) return refuse(socket, "not-found");
+      if (stopping) return refuse(socket, "shutting-down");
+      if (conversations.size >= maxSockets) return refuse(socket, "busy", "There are as many feed sockets as this relay takes.");
+      const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((one) => one.trim());
+      if (!offered.includes(FEED_SUBPROTOCOL)) {
+        return refuse(socket, "malformed", `The feed is spoken as WebSocket subprotocol ${FEED_SUBPROTOCOL}.`);
+      }
+      return server.handleUpgrade(request, socket, head, (ws) => {
+        const conversation = converse(ws, socket, wheel, needs);
+        conversations.add(conversation);
+        metrics.sockets.set(conversations.size);
+        ws.on("close", () => {
+          conversations.delete(conversation);
+          metrics.sockets.set(conversations.size);
+        });
+      });
+    },
+    async stop() {
+      stopping = true;
+      stopListening();
+      await Promise.all([...conversations].map((conversation) => conversation.stop(GOODBYE_MS)));
+      wheel.stop();
+      server.close();
+    },
+  };
+}
+
+/** Before there is a WebSocket the refusal is an HTTP answer. */
+function refuse(socket: Duplex, code: RefusalCode, detail?: string): void {
+  const problem = problemOf(code, detail ? { detail } : {});
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} Refused\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

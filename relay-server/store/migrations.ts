@@ -1,0 +1,75 @@
+/**
+ * Every step the database has taken, oldest first; its version is the number of steps. A step that was released is never
+ * changed: a further one follows it.
+ */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+
+  -- The log. Rowid tables on purpose: long JSON in a WITHOUT ROWID table costs half as much again.
+  CREATE TABLE spreadsheets (
+    key INTEGER PRIMARY KEY AUTOINCREMENT,
+    spreadsheet_id TEXT NOT NULL UNIQUE,
+    epoch TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    chain TEXT NOT NULL,
+    floor_seq INTEGER NOT NULL,
+    floor_chain TEXT NOT NULL
+  );
+  CREATE TABLE entries (
+    spreadsheet_key INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    json TEXT NOT NULL,
+    chain TEXT NOT NULL
+  );
+  CREATE UNIQUE INDEX entries_by_seq ON entries (spreadsheet_key, last_seq);
+  CREATE TABLE posts (
+    spreadsheet_key INTEGER NOT NULL,
+    webhook_id TEXT NOT NULL,
+    body_hash TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    taken_at REAL NOT NULL
+  );
+  CREATE UNIQUE INDEX posts_by_id ON posts (spreadsheet_key, webhook_id);
+  CREATE INDEX posts_by_age ON posts (taken_at);
+  CREATE TABLE desks (spreadsheet_key INTEGER PRIMARY KEY, json TEXT NOT NULL);
+  CREATE TABLE states (
+    spreadsheet_key INTEGER PRIMARY KEY,
+    epoch TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    chain TEXT NOT NULL
+  );
+  CREATE TABLE state_chunks (spreadsheet_key INTEGER NOT NULL, part INTEGER NOT NULL, lines TEXT NOT NULL);
+  CREATE UNIQUE INDEX state_chunks_by_part ON state_chunks (spreadsheet_key, part);
+
+  -- Access. Ingest keys are kept as they are, since HMAC needs them; device tokens only as SHA-256.
+  CREATE TABLE known_spreadsheets (spreadsheet_id TEXT PRIMARY KEY, created_at REAL NOT NULL);
+  CREATE TABLE ingest_keys (
+    key_id INTEGER PRIMARY KEY,
+    spreadsheet_id TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    ends_at REAL
+  );
+  CREATE INDEX ingest_keys_by_spreadsheet ON ingest_keys (spreadsheet_id);
+  CREATE TABLE devices (
+    device_id TEXT PRIMARY KEY,
+    spreadsheet_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    token_hash TEXT NOT NULL UNIQUE,
+    created_at REAL NOT NULL,
+    last_seen_at REAL,
+    revoked_at REAL
+  );
+  CREATE INDEX devices_by_spreadsheet ON devices (spreadsheet_id);
+  CREATE TABLE audit (
+    at REAL NOT NULL,
+    event TEXT NOT NULL,
+    spreadsheet_id TEXT,
+    device_id TEXT,
+    detail TEXT
+  );
+  `,
+];

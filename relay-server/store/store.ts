@@ -1,0 +1,95 @@
+/** The embedded database: one SQLite file that holds the log and the access records, opened the same way by relay and CLI. */
+import { chmodSync, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { migrations } from "./migrations.ts";
+
+/** `normal` survives the end of the process, `full` a power cut as well. */
+export type Durability = "full" | "normal";
+
+/** The database was written by a newer Sheetwire; nothing was touched. */
+export class StoreTooNewError extends Error {
+  override readonly name = "StoreTooNewError";
+}
+
+/** The file is not a database of ours, or it is damaged; nothing was touched. */
+export class StoreUnreadableError extends Error {
+  override readonly name = "StoreUnreadableError";
+}
+
+export type Store = {
+  readonly db: DatabaseSync;
+  readonly durability: Durability;
+  /** Runs `work` as one transaction: all of it, or nothing and the error. */
+  transact<T>(work: () => T): T;
+  /** A number that changes when another process has written; own writes leave it as it is. */
+  foreignWrites(): number;
+  close(): void;
+};
+
+/** Opens (and where needed makes or updates) the database at `path`. The file is readable by its owner alone. */
+export function openStore(path: string, durability: Durability): Store {
+  mkdirSync(dirname(path), { recursive: true });
+  const db = new DatabaseSync(path, { timeout: 5_000 });
+  try {
+    chmodSync(path, 0o600);
+    db.exec("PRAGMA journal_mode = WAL");
+    db.exec(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
+    db.exec("PRAGMA journal_size_limit = 67108864");
+    db.exec("PRAGMA cache_size = -32768");
+    migrate(db, path);
+  } catch (error) {
+    db.close();
+    if (sqliteCodeOf(error) === NOT_A_DATABASE || sqliteCodeOf(error) === CORRUPT) {
+      throw new StoreUnreadableError(
+        `${path} is not a Sheetwire database, or it is damaged. Restore it from a backup, or choose another with SHEETWIRE_STORE.`,
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+  const dataVersion = db.prepare("PRAGMA data_version");
+  return {
+    db,
+    durability,
+    transact: (work) => transact(db, work),
+    foreignWrites: () => Number(dataVersion.get()?.["data_version"] ?? 0),
+    close: () => db.close(),
+  };
+}
+
+function migrate(db: DatabaseSync, path: string): void {
+  transact(db, () => {
+    const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
+    if (version > migrations.length) {
+      throw new StoreTooNewError(
+        `${path} was written by a newer Sheetwire (store version ${version}, this one knows ${migrations.length}). Update Sheetwire, or restore an older backup.`,
+      );
+    }
+    for (const step of migrations.slice(version)) db.exec(step);
+    if (version < migrations.length) db.exec(`PRAGMA user_version = ${migrations.length}`);
+  });
+}
+
+function transact<T>(db: DatabaseSync, work: () => T): T {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    const result = work();
+    db.exec("COMMIT");
+    return result;
+  } catch (error) {
+    // A full disk may have rolled it back already.
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+const CORRUPT = 11;
+export const SQLITE_FULL = 13;
+const NOT_A_DATABASE = 26;
+
+/** SQLite's primary result code of an error, where it is one of SQLite's. */
+export function sqliteCodeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
+  return error.errcode & 0xff;
+}

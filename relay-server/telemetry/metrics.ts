@@ -1,0 +1,66 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/** Everything that is counted. Labels are routes, codes and outcomes: never an id, so that their number stays small. */
+export type Metrics = ReturnType<typeof createMetrics>;
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  const stopDefaults = collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    /** Default metrics observe garbage collection through a perf hook; this lets a process end without them. */
+    stop: () => {
+      registry.clear();
+      return stopDefaults;
+    },
+    posts: new Counter({
+      name: "sheetwire_posts_total",
+      help: "Posts by outcome: taken, or the code of the refusal.",
+      labelNames: ["outcome"],
+      registers,
+    }),
+    postSeconds: new Histogram({
+      name: "sheetwire_post_seconds",
+      help: "From the last byte of a post to its answer.",
+      buckets: SECONDS,
+      registers,
+    }),
+    requests: new Counter({
+      name: "sheetwire_http_requests_total",
+      help: "HTTP requests by route pattern, method and status.",
+      labelNames: ["route", "method", "status"],
+      registers,
+    }),
+    requestSeconds: new Histogram({
+      name: "sheetwire_http_request_seconds",
+      help: "Time to answer an HTTP request, by route pattern.",
+      labelNames: ["route"],
+      buckets: SECONDS,
+      registers,
+    }),
+    changes: new Counter({ name: "sheetwire_changes_total", help: "Changes that became durable.", registers }),
+    delivered: new Counter({
+      name: "sheetwire_frames_delivered_total",
+      help: "Frames of changes handed to readers.",
+      registers,
+    }),
+    deliverySeconds: new Histogram({
+      name: "sheetwire_took_seconds",
+      help: "From a change becoming durable to a reader's word that it is stored.",
+      buckets: SECONDS,
+      registers,
+    }),
+    sockets: new Gauge({ name: "sheetwire_feed_sockets", help: "Open feed sockets.", registers }),
+    watches: new Gauge({ name: "sheetwire_feed_watches", help: "Watches over feed sockets and event streams.", registers }),
+    refusals: new Counter({
+      name: "sheetwire_feed_refusals_total",
+      help: "Refusals on the feed, by code.",
+      labelNames: ["code"],
+      registers,
+    }),
+    faults: new Counter({ name: "sheetwire_faults_total", help: "Errors that our own reasoning did not foresee.", registers }),
+  };
+}
