@@ -40,22 +40,15 @@ export type A1 = { title?: string | undefined; range: GridRange | undefined };
  * `range` is undefined: the whole sheet). Open sides reach to `size`. Nothing when it is none of these.
  */
 export function parseA1(text: string, size: { rows: number; columns: number }): A1 | undefined {
+  const quoted = /^'((?:[^']|'')+)'(?:!(.*))?$/s.exec(text);
+  if (!quoted && text.startsWith("'")) return undefined;
   const cut = text.lastIndexOf("!");
-  const title = cut >= 0 ? unquote(text.slice(0, cut)) : undefined;
-  if (cut >= 0 && !title) return undefined;
-  const place = cut >= 0 ? text.slice(cut + 1) : text;
-  const range = parseRange(place, size);
-  if (range) return { title, range };
-  if (cut >= 0) return undefined;
-  const whole = unquote(text);
-  return whole ? { title: whole, range: undefined } : undefined;
-}
-
-function unquote(text: string): string | undefined {
-  if (!text.startsWith("'")) return text.length > 0 && !text.includes("'") ? text : undefined;
-  if (text.length < 3 || !text.endsWith("'")) return undefined;
-  const inner = text.slice(1, -1);
-  return inner.replace(/''/g, "").includes("'") ? undefined : inner.replace(/''/g, "'");
+  const title = quoted ? quoted[1]?.replaceAll("''", "'") : cut >= 0 ? text.slice(0, cut) : undefined;
+  const place = quoted ? quoted[2] : text.slice(cut + 1);
+  const range = place === undefined ? undefined : parseRange(place, size);
+  if (range) return title === "" ? undefined : { title, range };
+  if (quoted) return place === undefined ? { title, range: undefined } : undefined;
+  return cut >= 0 || text === "" ? undefined : { title: text, range: undefined };
 }
 
 function parseRange(text: string, size: { rows: number; columns: number }): GridRange | undefined {
@@ -69,6 +62,8 @@ function parseRange(text: string, size: { rows: number; columns: number }): Grid
   if (isPair && ((columnA === undefined) !== (columnB === undefined) || (!columnA && (!rowA || !rowB))))
     return undefined;
   if (rowA === "0" || rowB === "0") return undefined;
+  // An open side reaches to the sheet's end: there is nothing beyond it.
+  if (isPair && !rowB && rowA && Number(rowA) > size.rows) return undefined;
   const rows = [rowA ? Number(rowA) - 1 : 0, isPair ? (rowB ? Number(rowB) - 1 : size.rows - 1) : Number(rowA) - 1];
   const columns = [
     columnA ? columnIndex(columnA) : 0,

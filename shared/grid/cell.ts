@@ -46,9 +46,9 @@ export function canonicalRow(cells: readonly Cell[]): Row {
   return row;
 }
 
-/** Whether two cells say the same. */
+/** Whether two cells say the same, however each of them is written. */
 export function sameCell(a: Cell, b: Cell): boolean {
   if (a === b) return true;
-  if (!isRich(a) || !isRich(b)) return JSON.stringify(canonicalCell(a)) === JSON.stringify(canonicalCell(b));
-  return a.v === b.v && a.f === b.f && a.d === b.d && a.e === b.e;
+  const [x, y] = [canonicalCell(a), canonicalCell(b)];
+  return isRich(x) && isRich(y) ? x.v === y.v && x.f === y.f && x.d === y.d && x.e === y.e : x === y;
 }

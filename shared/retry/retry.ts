@@ -1,6 +1,6 @@
 /**
- * How long to wait before a further attempt, in milliseconds: doubling from `baseMs` to `mostMs`, each time with "full
- * jitter" so that a thousand clients that lost the same relay do not come back in the same second.
+ * How long to wait before a further attempt, in milliseconds: doubling from `baseMs` to `mostMs`, each time spread by
+ * the die over the upper three quarters, so that a thousand clients that lost the same relay do not come back at once.
  * Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  *
  * @param attempt counted from 0
