@@ -1,22 +1,163 @@
-/** STUB with the final signatures; the real body is being written. */
-import type { Change, Row, Sheet, Spreadsheet } from "@sheetwire/shared/protocol";
+import { digestOfRow, digestText, fold, murmur128, NO_DIGEST, seedOf, type Digest } from "@sheetwire/shared/digest";
+import { limits } from "@sheetwire/shared/limits";
+import { MisfitError } from "@sheetwire/shared/grid";
+import { snapshotHeadSchema, snapshotRowsSchema } from "@sheetwire/shared/protocol";
+import type { Change, Row, Sheet, SnapshotHead, Spreadsheet } from "@sheetwire/shared/protocol";
 import type { Head } from "../log/log.ts";
+import { cellsOf, storedRow, UNKNOWN, type StoredRow } from "./row.ts";
+import { SheetState } from "./sheet-state.ts";
 
 /** The state of one spreadsheet: the fold of its log up to `head`. */
-export interface SpreadsheetState {
+export class SpreadsheetState {
   readonly spreadsheetId: string;
-  readonly head: Head;
-  readonly spreadsheet: Spreadsheet | undefined;
-  /** GRID sheets in order. */
-  sheets(): readonly Sheet[];
-  sheetByTitle(title: string): Sheet | undefined;
+  readonly seed: number;
+  head: Head;
+  spreadsheet: Spreadsheet | undefined;
+  readonly #sheets = new Map<number, SheetState>();
+
+  constructor(spreadsheetId: string, head: Head) {
+    this.spreadsheetId = spreadsheetId;
+    this.seed = seedOf(spreadsheetId);
+    this.head = head;
+  }
+
+  /** The state that a snapshot's lines (without the last) tell of. Throws when they are not such lines. */
+  static fromLines(spreadsheetId: string, lines: Iterable<string>): SpreadsheetState {
+    let state: SpreadsheetState | undefined;
+    for (const line of lines) {
+      const value: unknown = JSON.parse(line);
+      if (!state) {
+        const head = snapshotHeadSchema.parse(value);
+        state = new SpreadsheetState(spreadsheetId, head);
+        state.#applySheets(head.spreadsheet);
+      } else {
+        const piece = snapshotRowsSchema.parse(value);
+        const held = state.held(piece.sheetId);
+        const seed = state.seed;
+        const rows = piece.rows.map((row) => (row ? storedRow(row, seed) : UNKNOWN));
+        rows.forEach((row, offset) => (held.rows[piece.fromRow + offset] = row));
+      }
+    }
+    if (!state) throw new Error("A stored state without a first line.");
+    for (const [sheetId, held] of state.#sheets) {
+      state.#sheets.set(sheetId, new SheetState(held.sheet, held.rows, state.seed));
+    }
+    return state;
+  }
+
+  /** GRID sheets in order, each with the number of rows that is held. */
+  sheets(): readonly Sheet[] {
+    return this.sheetStates().map((held) => held.sheet);
+  }
+
+  sheetStates(): readonly SheetState[] {
+    return [...this.#sheets.values()].sort((a, b) => a.sheet.index - b.sheet.index);
+  }
+
+  sheetState(sheetId: number): SheetState | undefined {
+    return this.#sheets.get(sheetId);
+  }
+
+  sheetByTitle(title: string): Sheet | undefined {
+    return this.sheets().find((sheet) => sheet.title === title);
+  }
+
   /** One row's cells, null while unknown, undefined beyond the sheet. */
-  row(sheetId: number, index: number): Row | null | undefined;
-  /** Digest of the whole spreadsheet, 16 hex digits: the ETag of a snapshot. */
-  digest(): string;
-  /** Row digests of a window as 16 hex digits each ("0"*16 for blank), null where unknown. */
-  rowDigests(sheetId: number, from: number, to: number): (string | null)[] | undefined;
-  /** The snapshot's NDJSON lines without line ends, of one immutable version, however long the caller takes. */
-  snapshotLines(after?: { sheetId: number; row: number }): Iterable<string>;
-  apply(change: Change): void;
+  row(sheetId: number, index: number): Row | null | undefined {
+    const row = this.#sheets.get(sheetId)?.rows[index];
+    return row && cellsOf(row);
+  }
+
+  /** Digest of the whole spreadsheet, contents and properties, as 16 hex digits: the ETag of a snapshot. */
+  digest(): string {
+    let digest: Digest = NO_DIGEST;
+    for (const held of this.#sheets.values()) {
+      const named = murmur128(`${held.sheet.sheetId} ${digestText(held.digest)}`, this.seed);
+      digest = fold(digest, named);
+    }
+    return digestText(fold(digest, murmur128(JSON.stringify(this.#properties()), this.seed)));
+  }
+
+  digestOf(cells: Row): Digest {
+    return digestOfRow(cells, this.seed);
+  }
+
+  /** Row digests of a window as 16 hex digits each, null where unknown; undefined without such a sheet. */
+  rowDigests(sheetId: number, from: number, to: number): (string | null)[] | undefined {
+    const held = this.#sheets.get(sheetId);
+    return held?.rows
+      .slice(from, to)
+      .map((row) => (row.json === null ? null : digestText({ high: row.high >>> 0, low: row.low >>> 0 })));
+  }
+
+  /** The first line of a snapshot of this version. */
+  snapshotHead(): SnapshotHead {
+    const { epoch, seq, chain } = this.head;
+    return { epoch, seq, chain, spreadsheet: this.#properties() };
+  }
+
+  /**
+   * The lines of a snapshot without its last, without line ends. They tell of the version at the moment of the call,
+   * however long the caller takes: rows are never changed in place, so a copy of the list is a version.
+   */
+  snapshotLines(after?: { sheetId: number; row: number }): Iterable<string> {
+    const head = JSON.stringify(this.snapshotHead());
+    const versions = this.sheetStates().map((held) => ({ sheetId: held.sheet.sheetId, rows: held.rows.slice() }));
+    return lines(head, versions, after);
+  }
+
+  apply(change: Change): void {
+    if (change.kind === "sheets") this.#applySheets(change.spreadsheet);
+    else if (change.kind === "cells") this.held(change.sheetId).applyCells(change);
+    else if (change.kind === "rows") this.held(change.sheetId).applyRows(change);
+    else if (change.kind === "columns") this.held(change.sheetId).applyColumns(change);
+  }
+
+  held(sheetId: number): SheetState {
+    const held = this.#sheets.get(sheetId);
+    if (!held) throw new MisfitError(`A change for sheet ${sheetId}, which is not held.`);
+    return held;
+  }
+
+  #properties(): Spreadsheet {
+    const { title, locale, timeZone, sheets } = this.spreadsheet ?? { title: "", locale: "", timeZone: "", sheets: [] };
+    return {
+      title,
+      locale,
+      timeZone,
+      sheets: sheets.map((sheet) => this.#sheets.get(sheet.sheetId)?.sheet ?? sheet),
+    };
+  }
+
+  #applySheets(spreadsheet: Spreadsheet): void {
+    this.spreadsheet = spreadsheet;
+    const gone = new Set(this.#sheets.keys());
+    for (const sheet of spreadsheet.sheets) {
+      if (sheet.kind !== "GRID") continue;
+      gone.delete(sheet.sheetId);
+      const held = this.#sheets.get(sheet.sheetId);
+      if (held) held.sheet = { ...sheet, rows: held.rows.length };
+      else {
+        const rows: StoredRow[] = Array.from({ length: sheet.rows }, () => UNKNOWN);
+        this.#sheets.set(sheet.sheetId, new SheetState(sheet, rows, this.seed));
+      }
+    }
+    for (const sheetId of gone) this.#sheets.delete(sheetId);
+  }
+}
+
+function* lines(
+  head: string,
+  versions: readonly { sheetId: number; rows: readonly StoredRow[] }[],
+  after: { sheetId: number; row: number } | undefined,
+): Generator<string> {
+  yield head;
+  const start = after ? versions.findIndex((version) => version.sheetId === after.sheetId) : 0;
+  for (const { sheetId, rows } of versions.slice(Math.max(0, start))) {
+    const first = after && sheetId === after.sheetId ? after.row + 1 : 0;
+    for (let from = first; from < rows.length; from += limits.blockRows) {
+      const texts = rows.slice(from, from + limits.blockRows).map((row) => row.json ?? "null");
+      yield `{"sheetId":${sheetId},"fromRow":${from},"rows":[${texts.join(",")}]}`;
+    }
+  }
 }

@@ -1,0 +1,104 @@
+import { applyColumnRuns, applyRowRuns, lengthAfter, MisfitError, overlayRow, widthOf } from "@sheetwire/shared/grid";
+import { fold, NO_DIGEST, placed, type Digest } from "@sheetwire/shared/digest";
+import type { ChangeOf, Row, Sheet } from "@sheetwire/shared/protocol";
+import { BLANK, cellsOf, holdsFormula, storedRow, UNKNOWN, type StoredRow } from "./row.ts";
+
+/** One sheet: its properties and its rows, with the digest of all rows kept up to date at one step a changed row. */
+export class SheetState {
+  sheet: Sheet;
+  rows: StoredRow[];
+  unknownRows: number;
+  formulaRows: number;
+  #digest: Digest;
+  readonly #seed: number;
+
+  constructor(sheet: Sheet, rows: StoredRow[], seed: number) {
+    this.sheet = sheet;
+    this.rows = rows;
+    this.#seed = seed;
+    this.unknownRows = 0;
+    this.formulaRows = 0;
+    this.#digest = NO_DIGEST;
+    this.#recount();
+  }
+
+  get digest(): Digest {
+    return this.#digest;
+  }
+
+  /** Cells of the grid, blank ones included. */
+  get cellCount(): number {
+    return this.rows.length * this.sheet.columns;
+  }
+
+  digestOf(from: number, to: number): Digest {
+    let digest = NO_DIGEST;
+    for (let index = from; index < to; index += 1) digest = fold(digest, this.#part(index));
+    return digest;
+  }
+
+  applyCells(change: ChangeOf<"cells">): void {
+    const { row: top, column } = change.at;
+    if (top + change.cells.length > this.rows.length) {
+      throw new MisfitError(`Cells to row ${top + change.cells.length} of ${this.rows.length}.`);
+    }
+    const width = widthOf(change.cells);
+    change.cells.forEach((cells, offset) => {
+      const before = cellsOf(this.rows[top + offset] ?? UNKNOWN);
+      if (!before && column > 0) throw new MisfitError(`Part of row ${top + offset}, which is unknown.`);
+      this.#replace(top + offset, before ? overlayRow(before, column, cells, width) : cells);
+    });
+  }
+
+  applyRows(change: ChangeOf<"rows">): void {
+    this.rows = applyRowRuns<StoredRow>(this.rows, change.runs, {
+      put: (row) => storedRow(row, this.#seed),
+      blank: () => BLANK,
+      unknown: () => UNKNOWN,
+    });
+    this.sheet = { ...this.sheet, rows: this.rows.length };
+    this.#recount();
+  }
+
+  applyColumns(change: ChangeOf<"columns">): void {
+    const { columns } = this.sheet;
+    this.rows = this.rows.map((row) => {
+      const cells = cellsOf(row);
+      return cells ? storedRow(applyColumnRuns(cells, columns, change.runs), this.#seed) : UNKNOWN;
+    });
+    this.sheet = { ...this.sheet, columns: lengthAfter(change.runs) };
+    this.#recount();
+  }
+
+  /** Remembers which digest an unknown row will have; its content is found by it, wherever it turns up. */
+  announce(index: number, row: StoredRow): void {
+    if (this.rows[index]?.json === null && row.json === null) this.rows[index] = row;
+  }
+
+  #replace(index: number, cells: Row): void {
+    this.#digest = fold(this.#digest, this.#part(index));
+    const before = this.rows[index] ?? UNKNOWN;
+    if (before.json === null) this.unknownRows -= 1;
+    if (holdsFormula(before)) this.formulaRows -= 1;
+    const after = storedRow(cells, this.#seed);
+    this.rows[index] = after;
+    if (holdsFormula(after)) this.formulaRows += 1;
+    this.#digest = fold(this.#digest, this.#part(index));
+  }
+
+  /** Unknown rows add nothing: their announced digest is not content. */
+  #part(index: number): Digest {
+    const row = this.rows[index];
+    return row && row.json !== null ? placed(index, row) : NO_DIGEST;
+  }
+
+  #recount(): void {
+    this.unknownRows = 0;
+    this.formulaRows = 0;
+    for (const row of this.rows) {
+      if (row.json === null) this.unknownRows += 1;
+      else if (holdsFormula(row)) this.formulaRows += 1;
+    }
+    this.#digest = this.digestOf(0, this.rows.length);
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * Says how a sheet's rows came about from the rows before, given only digests: which old row stands where now, which
+ * rows are new, which changed in place. Linear in time and memory, whatever the rows are.
+ */
+import type { Digest } from "@sheetwire/shared/digest";
+import type { RowRun } from "@sheetwire/shared/protocol";
+import { hasDigest, type StoredRow } from "../sheets/sheets.ts";
+
+export type Alignment = {
+  readonly runs: readonly RowRun[];
+  /** Whether any row moved, came or went; otherwise `runs` keeps everything where it is. */
+  readonly moved: boolean;
+  /** Rows, by their index after, that stand for an old row but have another digest now. */
+  readonly changed: readonly number[];
+  /** Rows, by their index after, that are new and must be read. */
+  readonly unknown: readonly number[];
+};
+
+const NONE = -1;
+
+/** `after` lists the digests of all rows now; a digest of zero is a blank row. */
+export function align(before: readonly StoredRow[], after: readonly Digest[]): Alignment {
+  const source = new Int32Array(after.length).fill(NONE);
+  const taken = new Uint8Array(before.length);
+  const take = (row: number, old: number): void => {
+    source[row] = old;
+    taken[old] = 1;
+  };
+  const same = (row: number, old: number): boolean => {
+    const digest = after[row];
+    const stored = before[old];
+    return digest !== undefined && stored !== undefined && !taken[old] && hasDigest(stored, digest);
+  };
+
+  let top = 0;
+  while (top < after.length && top < before.length && same(top, top)) {
+    take(top, top);
+    top += 1;
+  }
+  let bottom = 0;
+  while (
+    bottom < after.length - top &&
+    bottom < before.length - top &&
+    same(after.length - 1 - bottom, before.length - 1 - bottom)
+  ) {
+    take(after.length - 1 - bottom, before.length - 1 - bottom);
+    bottom += 1;
+  }
+  const end = after.length - bottom;
+  const oldEnd = before.length - bottom;
+  if (top < end) {
+    matchUnique(before, after, top, end, oldEnd, take);
+    growForwards(top, end, source, same, take);
+    growBackwards(top, end, source, same, take);
+    matchLeftovers(before, after, top, end, oldEnd, source, taken, take);
+  }
+  return describe(before, after, source, taken, top, end);
+}
+
+/** Rows whose digest stands once on each side are the same row, wherever it stands. */
+function matchUnique(
+  before: readonly StoredRow[],
+  after: readonly Digest[],
+  top: number,
+  end: number,
+  oldEnd: number,
+  take: (row: number, old: number) => void,
+): void {
+  const seen = new Map<string, { old: number; olds: number; row: number; rows: number }>();
+  for (let old = top; old < oldEnd; old += 1) {
+    const key = keyOf(before[old]);
+    if (!key) continue;
+    const place = seen.get(key);
+    if (place) place.olds += 1;
+    else seen.set(key, { old, olds: 1, row: NONE, rows: 0 });
+  }
+  for (let row = top; row < end; row += 1) {
+    const key = keyOf(after[row]);
+    const place = key && seen.get(key);
+    if (!place) continue;
+    place.row = row;
+    place.rows += 1;
+  }
+  for (const { old, olds, row, rows } of seen.values()) if (olds === 1 && rows === 1) take(row, old);
+}
+
+/** Repeated rows next to a row that is settled are settled with it. */
+function growForwards(
+  top: number,
+  end: number,
+  source: Int32Array,
+  same: (row: number, old: number) => boolean,
+  take: (row: number, old: number) => void,
+): void {
+  for (let row = top; row < end; row += 1) {
+    if (source[row] !== NONE) continue;
+    const neighbour = row === 0 ? -1 : (source[row - 1] ?? NONE);
+    const old = row === 0 || neighbour !== NONE ? neighbour + 1 : NONE;
+    if (old !== NONE && same(row, old)) take(row, old);
+  }
+}
+
+function growBackwards(
+  top: number,
+  end: number,
+  source: Int32Array,
+  same: (row: number, old: number) => boolean,
+  take: (row: number, old: number) => void,
+): void {
+  for (let row = end - 1; row >= top; row -= 1) {
+    if (source[row] !== NONE) continue;
+    const neighbour = source[row + 1] ?? NONE;
+    if (neighbour > 0 && same(row, neighbour - 1)) take(row, neighbour - 1);
+  }
+}
+
+/** Among equal rows that are left, order is kept. */
+function matchLeftovers(
+  before: readonly StoredRow[],
+  after: readonly Digest[],
+  top: number,
+  end: number,
+  oldEnd: number,
+  source: Int32Array,
+  taken: Uint8Array,
+  take: (row: number, old: number) => void,
+): void {
+  const queues = new Map<string, { olds: number[]; next: number }>();
+  for (let old = top; old < oldEnd; old += 1) {
+    const key = taken[old] ? undefined : keyOf(before[old]);
+    if (!key) continue;
+    const queue = queues.get(key);
+    if (queue) queue.olds.push(old);
+    else queues.set(key, { olds: [old], next: 0 });
+  }
+  for (let row = top; row < end; row += 1) {
+    if (source[row] !== NONE) continue;
+    const key = keyOf(after[row]);
+    const queue = key && queues.get(key);
+    if (!queue) continue;
+    const old = queue.olds[queue.next];
+    if (old === undefined) continue;
+    queue.next += 1;
+    take(row, old);
+  }
+}
+
+/** A row that is not blank, by its digest. Blank rows need no partner: they are made, not kept. */
+function keyOf(digest: { high: number; low: number } | undefined): string | undefined {
+  return digest && (digest.high !== 0 || digest.low !== 0) ? `${digest.high | 0} ${digest.low | 0}` : undefined;
+}
+
+function describe(
+  before: readonly StoredRow[],
+  after: readonly Digest[],
+  source: Int32Array,
+  taken: Uint8Array,
+  top: number,
+  end: number,
+): Alignment {
+  const changed: number[] = [];
+  const unknown: number[] = [];
+  // Where as many unclaimed rows lie between two settled neighbours as before, they were edited where they stand.
+  for (let row = top; row < end; ) {
+    if (source[row] !== NONE) {
+      row += 1;
+      continue;
+    }
+    const gap = stretch(row, end, (at) => source[at] === NONE);
+    const neighbour = row === 0 ? -1 : (source[row - 1] ?? NONE);
+    const old = row === 0 || neighbour !== NONE ? neighbour + 1 : NONE;
+    const oldGap = old === NONE ? 0 : stretch(old, before.length, (at) => taken[at] === 0);
+    if (oldGap === gap) {
+      for (let offset = 0; offset < gap; offset += 1) {
+        source[row + offset] = old + offset;
+        taken[old + offset] = 1;
+        changed.push(row + offset);
+      }
+    }
+    row += gap;
+  }
+  const runs: RowRun[] = [];
+  let moved = before.length !== after.length;
+  for (let row = 0; row < after.length; row += 1) {
+    const old = source[row] ?? NONE;
+    const last = runs[runs.length - 1];
+    if (old !== NONE) {
+      moved ||= old !== row;
+      if (last && "keep" in last && last.keep[0] + last.keep[1] === old) last.keep[1] += 1;
+      else runs.push({ keep: [old, 1] });
+      continue;
+    }
+    moved = true;
+    if (keyOf(after[row]) === undefined) {
+      if (last && "blank" in last) last.blank += 1;
+      else runs.push({ blank: 1 });
+    } else {
+      unknown.push(row);
+      if (last && "unknown" in last) last.unknown += 1;
+      else runs.push({ unknown: 1 });
+    }
+  }
+  return { runs, moved, changed, unknown };
+}
+
+/** How many places in a row, from `from` on, have the property. */
+function stretch(from: number, end: number, has: (at: number) => boolean): number {
+  let length = 0;
+  while (from + length < end && has(from + length)) length += 1;
+  return length;
+}

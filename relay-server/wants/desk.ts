@@ -1,0 +1,184 @@
+/**
+ * What the relay keeps on its desk for one spreadsheet: what it still needs to know, whom it asked, and when what it knows
+ * was read. Everything is counted in `order`, the arrival of readings and the issue of wants on one scale, so that "this
+ * was read after that" can be said without any clock.
+ */
+import * as z from "zod";
+import { readAtSchema, type Digest, type ReadAt, type Want } from "./types.ts";
+import type { Stretch } from "./stretches.ts";
+
+/** When a rectangle was read, and by whom. Kept for a minute. */
+export type Stamp = {
+  readonly sheetId: number;
+  readonly top: number;
+  readonly bottom: number;
+  readonly left: number;
+  readonly right: number;
+  readonly readAt: ReadAt;
+  readonly run: string;
+  readonly n: number;
+  readonly order: number;
+  readonly arrivedAt: number;
+};
+
+/** Rows whose content is known but not believed, since the reading that arrived as number `since`. */
+export type Doubt = Stretch & { readonly since: number };
+
+/** Windows of digests on their way to a whole round. */
+export type Round = {
+  readonly layout: number;
+  /** The earliest issue among its wants. */
+  readonly order: number;
+  readonly sheetRows: number;
+  readonly pieces: { readonly from: number; readonly to: number; readonly digests: readonly Digest[]; readonly readAt: ReadAt }[];
+};
+
+export type SheetDesk = {
+  /** Raised with every structure change. */
+  layout: number;
+  /** The reading that the latest layout came from. */
+  layoutStamp: { readAt: ReadAt; run: string; n: number; order: number } | undefined;
+  /** Digests of all rows are needed: something may have moved, or a check is due. */
+  digestsSince: number | undefined;
+  doubts: Doubt[];
+  /** Rows changed or contested since digests last agreed. */
+  unproven: Stretch[];
+  /** The grid's size and its used part, as last seen in any reading. */
+  seen: { rows: number; columns: number; usedRows: number; usedColumns: number };
+  /** It changed without an edit before: it is checked after every edit, as a sheet with formulas is. */
+  restless: boolean;
+  /** When a whole round of digests agreed, by the reading's own time. */
+  checkedAt: number | undefined;
+  round: Round | undefined;
+};
+
+export type Lease = {
+  readonly want: Want;
+  /** When it was issued, on the scale of arrivals. */
+  readonly order: number;
+  readonly issuedAt: number;
+  readonly run: string;
+  until: number;
+};
+
+export type Desk = {
+  order: number;
+  /** The relay's own start, in milliseconds: nothing stamped before it is applied over what disagrees. */
+  readonly startedAt: number;
+  sheetsSince: number | undefined;
+  sheetsStamp: Stamp | undefined;
+  readonly sheets: Map<number, SheetDesk>;
+  readonly leases: Map<string, Lease>;
+  stamps: Stamp[];
+  /** How many wants were issued since the start; with `startedAt` it names them. */
+  wantCount: number;
+  lastHeardAt: number | undefined;
+  /** When a check by the script's own timer came in last. */
+  lastSweepAt: number | undefined;
+  script: {
+    triggers: string[];
+    lastError?: { at: number; code: string } | undefined;
+    webApp?: string | undefined;
+  };
+  /** Trigger time spent since `since`, in milliseconds; `runs` holds what each run of the last minutes has spent. */
+  allowance: { since: number; spentMs: number; runs: Map<string, { spentMs: number; at: number }> };
+  healed: { count: number; lastAt?: number | undefined; how?: string | undefined };
+};
+
+export function emptyDesk(startedAt: number): Desk {
+  return {
+    order: 0,
+    startedAt,
+    sheetsSince: 0,
+    sheetsStamp: undefined,
+    sheets: new Map(),
+    leases: new Map(),
+    stamps: [],
+    wantCount: 0,
+    lastHeardAt: undefined,
+    lastSweepAt: undefined,
+    script: { triggers: [] },
+    allowance: { since: startedAt, spentMs: 0, runs: new Map() },
+    healed: { count: 0 },
+  };
+}
+
+export function emptySheetDesk(seen: SheetDesk["seen"]): SheetDesk {
+  return {
+    layout: 1,
+    layoutStamp: undefined,
+    digestsSince: undefined,
+    doubts: [],
+    unproven: [],
+    seen,
+    restless: false,
+    checkedAt: undefined,
+    round: undefined,
+  };
+}
+
+const whole = z.int().nonnegative();
+const storedSchema = z.object({
+  order: whole,
+  sheetsSince: whole.optional(),
+  sheets: z.array(
+    z.object({
+      sheetId: whole,
+      layout: whole,
+      layoutStamp: z.object({ readAt: readAtSchema, run: z.string(), n: whole, order: whole }).optional(),
+      digestsSince: whole.optional(),
+      doubts: z.array(z.object({ from: whole, to: whole, since: whole })),
+      unproven: z.array(z.object({ from: whole, to: whole })),
+      seen: z.object({ rows: whole, columns: whole, usedRows: whole, usedColumns: whole }),
+      restless: z.boolean(),
+      checkedAt: z.number().optional(),
+    }),
+  ),
+  lastHeardAt: z.number().optional(),
+  lastSweepAt: z.number().optional(),
+  script: z.object({
+    triggers: z.array(z.string()),
+    lastError: z.object({ at: z.number(), code: z.string() }).optional(),
+    webApp: z.string().optional(),
+  }),
+  allowance: z.object({ since: z.number(), spentMs: z.number() }),
+  healed: z.object({ count: whole, lastAt: z.number().optional(), how: z.string().optional() }),
+});
+
+/** The part of the desk that must survive a restart. Reading times need not: the restart is a floor below all of them. */
+export function storeDesk(desk: Desk): string {
+  const { order, sheetsSince, lastHeardAt, lastSweepAt, script, allowance, healed } = desk;
+  const stored: z.input<typeof storedSchema> = {
+    order,
+    sheetsSince,
+    sheets: [...desk.sheets].map(([sheetId, { round: _, ...sheet }]) => ({ sheetId, ...sheet })),
+    lastHeardAt,
+    lastSweepAt,
+    script,
+    allowance: { since: allowance.since, spentMs: allowance.spentMs },
+    healed,
+  };
+  return JSON.stringify(stored);
+}
+
+export function loadDesk(json: string, startedAt: number): Desk {
+  const stored = storedSchema.parse(JSON.parse(json));
+  const desk = emptyDesk(startedAt);
+  desk.order = stored.order;
+  desk.sheetsSince = stored.sheetsSince;
+  desk.lastHeardAt = stored.lastHeardAt;
+  desk.lastSweepAt = stored.lastSweepAt;
+  desk.script = stored.script;
+  desk.healed = stored.healed;
+  desk.allowance = { ...stored.allowance, runs: new Map() };
+  for (const { sheetId, ...sheet } of stored.sheets) {
+    desk.sheets.set(sheetId, {
+      ...emptySheetDesk(sheet.seen),
+      ...sheet,
+      layoutStamp: sheet.layoutStamp,
+      digestsSince: sheet.digestsSince,
+      checkedAt: sheet.checkedAt,
+    });
+  }
+  return desk;
+}

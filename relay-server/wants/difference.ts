@@ -1,0 +1,85 @@
+/** What a reading changes: the smallest rectangles of cells that differ, with what stood there before. */
+import { canonicalRow, formulaOf, sameCell, valueOf, displayOf, plainRendering } from "@sheetwire/shared/grid";
+import type { Cell, CellValue, Corner, Row } from "@sheetwire/shared/protocol";
+
+export type Difference = { at: Corner; cells: Row[]; was: Row[] | undefined };
+
+/** A change larger than this many characters of JSON is told as several. */
+const MOST_CHARS = 200_000;
+
+/**
+ * `before(row)` is what is held of a row: its cells, null while unknown, undefined beyond the sheet. Rows that are unknown
+ * are taken whole, and only from readings of whole rows.
+ */
+export function differences(
+  top: number,
+  left: number,
+  width: number,
+  read: readonly Row[],
+  before: (row: number) => Row | null | undefined,
+  isWhole: boolean,
+): Difference[] {
+  const found: Difference[] = [];
+  let group: { top: number; isNew: boolean; rows: { now: Row; was: Row }[]; chars: number } | undefined;
+  const close = (): void => {
+    if (group) found.push(group.isNew ? whole(group.top, group.rows) : box(group.top, left, width, group.rows));
+    group = undefined;
+  };
+  read.forEach((now, offset) => {
+    const row = top + offset;
+    const held = before(row);
+    const isNew = held === null;
+    const differs = isNew ? isWhole : held !== undefined && !sameCells(now, held, left, width);
+    if (!differs || (group && (group.isNew !== isNew || group.chars > MOST_CHARS))) close();
+    if (!differs) return;
+    group ??= { top: row, isNew, rows: [], chars: 0 };
+    const was = held ? held.slice(left, left + width) : [];
+    group.rows.push({ now, was });
+    group.chars += JSON.stringify(now).length + JSON.stringify(was).length;
+  });
+  close();
+  return found;
+}
+
+function sameCells(now: Row, held: Row, left: number, width: number): boolean {
+  for (let column = 0; column < width; column += 1) {
+    if (!sameCell(now[column] ?? null, held[left + column] ?? null)) return false;
+  }
+  return true;
+}
+
+const whole = (top: number, rows: readonly { now: Row }[]): Difference => ({
+  at: { row: top, column: 0 },
+  cells: rows.map(({ now }) => canonicalRow(now)),
+  was: undefined,
+});
+
+function box(top: number, left: number, width: number, rows: readonly { now: Row; was: Row }[]): Difference {
+  let first = width;
+  let last = -1;
+  for (const { now, was } of rows) {
+    for (let column = 0; column < width; column += 1) {
+      if (sameCell(now[column] ?? null, was[column] ?? null)) continue;
+      first = Math.min(first, column);
+      last = Math.max(last, column);
+    }
+  }
+  const cut = (row: Row): Row => Array.from({ length: last - first + 1 }, (_, offset) => row[first + offset] ?? null);
+  return { at: { row: top, column: left + first }, cells: rows.map((row) => cut(row.now)), was: rows.map((row) => cut(row.was)) };
+}
+
+/** Whether a cell differs only because its formula was calculated again. */
+export const isRecalculated = (now: Cell, was: Cell): boolean => {
+  const formula = formulaOf(now);
+  return formula !== undefined && formula === formulaOf(was);
+};
+
+/** Whether Google's `oldValue`, always text, can be what we hold. Only clear disagreement counts. */
+export function agreesWithOldValue(held: Cell, oldValue: CellValue): boolean {
+  const said = plainRendering(oldValue);
+  const value = valueOf(held);
+  if (said === displayOf(held) || said === plainRendering(value) || said === formulaOf(held)) return true;
+  if (typeof value === "number") return said !== "" && Math.abs(Number(said) - value) <= Math.abs(value) * 1e-9;
+  if (typeof value === "boolean") return said.toUpperCase() === plainRendering(value);
+  return false;
+}

@@ -1,0 +1,65 @@
+import { limits } from "@sheetwire/shared/limits";
+import type { RelayFacts } from "@sheetwire/shared/protocol";
+import type { SpreadsheetState } from "../sheets/sheets.ts";
+import { usedCells } from "./fold.ts";
+import type { Desk } from "./desk.ts";
+import { lengthOf } from "./stretches.ts";
+import type { Post } from "./types.ts";
+
+const DAY_MS = 24 * 60 * 60_000;
+
+/** Notes that a post was heard, and what its run has spent of Google's daily trigger time. */
+export function noteHeard(post: Post, desk: Desk, now: number): void {
+  desk.lastHeardAt = now;
+  if (post.cause === "sweep") desk.lastSweepAt = now;
+  const isTrigger = post.cause === "edit" || post.cause === "sweep" || post.cause.startsWith("change:");
+  if (!isTrigger) return;
+  const { allowance } = desk;
+  if (now - allowance.since > DAY_MS) desk.allowance = { since: now, spentMs: 0, runs: allowance.runs };
+  const { runs } = desk.allowance;
+  for (const [run, { at }] of runs) if (now - at > limits.runLimitMs) runs.delete(run);
+  const spentMs = Math.min(post.allowance.spentMs, limits.runLimitMs);
+  desk.allowance.spentMs += Math.max(0, spentMs - (runs.get(post.run)?.spentMs ?? 0));
+  runs.set(post.run, { spentMs: Math.max(spentMs, runs.get(post.run)?.spentMs ?? 0), at: now });
+}
+
+/** What is known of one spreadsheet's sync, without what only the caller knows. */
+export function factsOf(state: SpreadsheetState, desk: Desk): Omit<RelayFacts, "watchers" | "relay"> {
+  const { script, lastHeardAt, lastSweepAt, allowance, healed } = desk;
+  let unprovenRows = 0;
+  let unknownCells = 0;
+  let totalCells = 0;
+  let isFirstCopy = false;
+  let lastFullAt: number | undefined = Number.POSITIVE_INFINITY;
+  for (const held of state.sheetStates()) {
+    const sheet = desk.sheets.get(held.sheet.sheetId);
+    if (!sheet) continue;
+    unprovenRows += lengthOf(sheet.unproven);
+    totalCells += usedCells(sheet);
+    unknownCells += held.unknownRows * sheet.seen.usedColumns;
+    isFirstCopy ||= held.unknownRows > 0 && sheet.checkedAt === undefined;
+    lastFullAt = lastFullAt === undefined || sheet.checkedAt === undefined ? undefined : Math.min(lastFullAt, sheet.checkedAt);
+  }
+  const heardBefore = lastSweepAt ?? lastHeardAt;
+  return {
+    script: {
+      lastHeardAt,
+      lastRunAt: lastHeardAt,
+      answerers: script.triggers.length > 0 ? ["trigger"] : [],
+      triggers: script.triggers,
+      lastError: script.lastError,
+    },
+    allowance: {
+      spentMs: allowance.spentMs,
+      limitMs: limits.triggerDayMs,
+      ...(allowance.spentMs >= limits.triggerDayMs ? { resumesAt: allowance.since + DAY_MS } : {}),
+    },
+    sweep: {
+      lastFullAt: Number.isFinite(lastFullAt) ? lastFullAt : undefined,
+      nextBy: heardBefore === undefined ? undefined : heardBefore + limits.tickEveryMs,
+      unprovenRows,
+    },
+    healed,
+    ...(isFirstCopy ? { firstCopy: { doneCells: Math.max(0, totalCells - unknownCells), totalCells } } : {}),
+  };
+}

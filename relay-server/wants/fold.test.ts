@@ -1,0 +1,237 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { canonicalRow } from "@sheetwire/shared/grid";
+import type { Cell, Reading } from "@sheetwire/shared/protocol";
+import { RelayDouble, SheetDouble } from "./sheet-double.ts";
+
+const table = (rows: number, columns: number): Cell[][] =>
+  Array.from({ length: rows }, (_, row) => Array.from({ length: columns }, (_, column) => `r${row}c${column}`));
+
+function copied(rows: Cell[][], columns = 4): { sheet: SheetDouble; relay: RelayDouble } {
+  const sheet = new SheetDouble([{ sheetId: 7, title: "One", columns, rows }]);
+  const relay = new RelayDouble(sheet);
+  relay.run("install", [sheet.sheets()]);
+  sheet.now += 120_000;
+  relay.changes.length = 0;
+  relay.cellsSent = 0;
+  return { sheet, relay };
+}
+
+const truth = (sheet: SheetDouble, sheetId = 7): Cell[][] => sheet.grid(sheetId).rows.map(canonicalRow);
+
+describe("the first copy", () => {
+  test("arrives by wants, is proven by digests and leaves nothing open", () => {
+    const { sheet, relay } = copied([...table(300, 4), ...Array.from({ length: 50 }, () => [])]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+    expect(relay.desk.sheets.get(7)).toMatchObject({ doubts: [], unproven: [], digestsSince: undefined });
+    expect(relay.desk.sheets.get(7)?.checkedAt).toBeDefined();
+  });
+
+  test("of a sheet with one row of 18,278 columns is whole", () => {
+    const row = Array.from({ length: 18_278 }, (_, column) => column);
+    const { sheet, relay } = copied([row, row.slice(0, 3)], 18_278);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+  });
+
+  test("goes on when the sheet is renamed and another is deleted in the middle", () => {
+    const sheet = new SheetDouble([
+      { sheetId: 7, title: "One", columns: 4, rows: table(200_000, 1) },
+      { sheetId: 8, title: "Two", columns: 4, rows: table(3_000, 4) },
+    ]);
+    const relay = new RelayDouble(sheet);
+    const run = sheet.newRun();
+    let wants = relay.take(sheet.post(run, 0, "install", [sheet.sheets()]));
+    sheet.grid(7).title = "Renamed";
+    for (let n = 1; wants.length > 0; n += 1) {
+      if (n === 3) sheet.grids.splice(1, 1);
+      sheet.now += 300;
+      wants = relay.take(sheet.post(run, n, "install", wants.map((want) => sheet.answer(want))));
+      expect(n).toBeLessThan(60);
+    }
+    relay.run("sweep", [sheet.sheets()]);
+    expect(relay.state.sheets().map((one) => one.title)).toEqual(["Renamed"]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+  });
+});
+
+describe("an edit", () => {
+  test("of one cell is one post, one change and nothing wanted", () => {
+    const { sheet, relay } = copied(table(50, 4));
+    sheet.grid(7).rows[20]![2] = "new";
+    const posts = relay.run("edit", [sheet.edit(7, 20, 2, 1, 1, "r20c2")]);
+    expect(posts).toBe(1);
+    expect(relay.changes).toMatchObject([
+      { kind: "cells", sheetId: 7, at: { row: 20, column: 2 }, cells: [["new"]], was: [["r20c2"]] },
+    ]);
+  });
+
+  test("that pastes a block is one change with its old contents", () => {
+    const { sheet, relay } = copied(table(50, 4));
+    for (let row = 10; row < 20; row += 1) sheet.grid(7).rows[row] = ["a", "b", "c", "d"];
+    relay.run("edit", [sheet.edit(7, 10, 0, 10, 4)]);
+    expect(relay.changes).toHaveLength(1);
+    expect(relay.changes[0]).toMatchObject({ at: { row: 10, column: 0 }, was: table(50, 4).slice(10, 20) });
+  });
+
+  test("whose old value is not what is held makes the relay look again, and an earlier lost edit is found", () => {
+    const { sheet, relay } = copied(table(50, 4));
+    sheet.grid(7).rows[3]![0] = "lost";
+    sheet.grid(7).rows[20]![2] = "new";
+    relay.run("edit", [sheet.edit(7, 20, 2, 1, 1, "something else")]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+  });
+
+  test("in a row that is not where it was applies nothing by its number", () => {
+    const { sheet, relay } = copied(table(50, 4));
+    sheet.grid(7).rows.splice(5, 0, ["inserted unseen"]);
+    sheet.grid(7).rows.pop();
+    sheet.grid(7).rows[21]![2] = "new";
+    relay.run("edit", [sheet.edit(7, 21, 2, 1, 1, "r20c2")]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+    expect(relay.changes.filter((change) => change.kind === "rows")).toHaveLength(1);
+  });
+
+  test("in a spreadsheet with formulas heals what was calculated again, on other sheets too", () => {
+    const { sheet, relay } = copied([[1, { v: 2, f: "=A1*2" }], ...table(20, 2)]);
+    sheet.grids.push({ sheetId: 8, title: "Two", columns: 3, rows: [[{ v: 2, f: "=One!A1*2" }]] });
+    relay.run("change:INSERT_GRID", [sheet.sheets()]);
+    sheet.now += 60_000;
+    sheet.grid(7).rows[0] = [5, { v: 10, f: "=A1*2" }];
+    sheet.grid(8).rows[0] = [{ v: 10, f: "=One!A1*2" }];
+    const posts = relay.run("edit", [sheet.edit(7, 0, 0, 1, 1, "1")]);
+    expect(posts).toBeLessThanOrEqual(3);
+    expect(relay.rows(7)).toEqual(truth(sheet, 7));
+    expect(relay.rows(8)).toEqual(truth(sheet, 8));
+  });
+});
+
+describe("structure", () => {
+  test("an inserted row sends its own content only", () => {
+    const { sheet, relay } = copied(table(500, 4));
+    sheet.grid(7).rows.splice(100, 0, ["x", "y"]);
+    relay.run("change:INSERT_ROW", [sheet.sheets()]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+    expect(relay.cellsSent).toBe(2);
+  });
+
+  test("a sort sends no content at all", () => {
+    const { sheet, relay } = copied(table(500, 4));
+    sheet.grid(7).rows.reverse();
+    relay.run("change:OTHER", [sheet.sheets()]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+    expect(relay.cellsSent).toBe(0);
+  });
+
+  test("an insertion and a deletion nobody told of are found by the next check", () => {
+    const { sheet, relay } = copied(table(500, 4));
+    sheet.grid(7).rows.splice(100, 0, ["x"]);
+    sheet.grid(7).rows.splice(300, 1);
+    relay.run("sweep", [sheet.sheets()]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+    expect(relay.desk.healed.count).toBeGreaterThan(0);
+  });
+
+  test("a column inserted in the middle arrives", () => {
+    const { sheet, relay } = copied(table(100, 4));
+    const grid = sheet.grid(7);
+    grid.columns = 5;
+    for (const row of grid.rows) row.splice(1, 0, null);
+    relay.run("change:INSERT_COLUMN", [sheet.sheets()]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+  });
+});
+
+describe("time", () => {
+  test("a late post with an older content never overwrites a newer one", () => {
+    const { sheet, relay } = copied(table(50, 4));
+    const a = sheet.newRun();
+    const b = sheet.newRun();
+    sheet.grid(7).rows[5]![1] = "older";
+    const readByA = sheet.edit(7, 5, 1, 1, 1, "r5c1");
+    sheet.now += 1_000;
+    sheet.grid(7).rows[5]![1] = "newer";
+    const readByB = sheet.edit(7, 5, 1, 1, 1, "older");
+    relay.run("edit", [readByB], b);
+    sheet.now += 1_000;
+    relay.run("edit", [readByA], a);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+  });
+
+  test("an agreeing reading is remembered: a box ticked, unticked and ticked again ends ticked", () => {
+    const { sheet, relay } = copied([[false, null, null, null]]);
+    const set = (value: boolean): Reading => {
+      sheet.now += 10;
+      sheet.grid(7).rows[0]![0] = value;
+      return sheet.edit(7, 0, 0, 1, 1);
+    };
+    const on = set(true);
+    const off = set(false);
+    for (const reading of [off, on]) relay.run("edit", [reading]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+  });
+
+  test("what was stamped before the relay started is only a reason to read again", () => {
+    const { sheet, relay } = copied(table(50, 4));
+    const late = sheet.edit(7, 5, 1, 1, 1);
+    (late as { cells: Cell[][] }).cells[0]![1] = "from before the restart";
+    sheet.now += 1_000;
+    relay.desk = { ...relay.desk, startedAt: sheet.now, stamps: [] };
+    sheet.now += 1_000;
+    relay.run("edit", [late]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+  });
+});
+
+/** What can happen to a sheet, as numbers so that a failing case shrinks. */
+type Step = { kind: number; a: number; b: number; isLost: boolean; isLate: boolean };
+
+test("whatever happens, lost events and late posts included, a check makes the state equal to the sheet", () => {
+  const step: fc.Arbitrary<Step> = fc.record({
+    kind: fc.nat(6),
+    a: fc.nat(1_000),
+    b: fc.nat(1_000),
+    isLost: fc.boolean(),
+    isLate: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
+      const { sheet, relay } = copied(table(12, 3));
+      const late: { run: string; cause: "edit" | `change:${string}`; reading: Reading }[] = [];
+      for (const { kind, a, b, isLost, isLate } of steps) {
+        sheet.now += a % 700;
+        const grid = sheet.grid(7);
+        const row = a % grid.rows.length;
+        let cause: "edit" | `change:${string}` = "edit";
+        let reading: Reading;
+        if (kind <= 2) {
+          const column = b % 3;
+          const cells = grid.rows[row] ?? [];
+          while (cells.length <= column) cells.push(null);
+          const was = cells[column];
+          cells[column] = b % 5 === 0 ? null : `v${b % 7}`;
+          reading = sheet.edit(7, row, column, 1, 1, typeof was === "string" ? was : undefined);
+        } else {
+          if (kind === 3) grid.rows.splice(row, 0, ...Array.from({ length: (b % 3) + 1 }, () => [] as Cell[]));
+          else if (kind === 4 && grid.rows.length > 3) grid.rows.splice(row, 1);
+          else if (kind === 5) grid.rows.reverse();
+          else grid.rows.push(...grid.rows.splice(0, (b % 3) + 1));
+          cause = `change:${kind === 3 ? "INSERT_ROW" : kind === 4 ? "REMOVE_ROW" : "OTHER"}`;
+          reading = sheet.sheets();
+        }
+        if (isLost) continue;
+        if (isLate) late.push({ run: sheet.newRun(), cause, reading });
+        else relay.run(cause, [reading]);
+        if (late.length > 2) {
+          const one = late.shift();
+          if (one) relay.run(one.cause, [one.reading], one.run);
+        }
+      }
+      for (const one of late) relay.run(one.cause, [one.reading], one.run);
+      sheet.now += 1_000;
+      relay.run("sweep", [sheet.sheets()]);
+      expect(relay.rows(7)).toEqual(truth(sheet));
+      expect(relay.desk.sheets.get(7)).toMatchObject({ doubts: [], digestsSince: undefined });
+    }),
+    { numRuns: 1_500 },
+  );
+});

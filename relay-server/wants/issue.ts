@@ -1,0 +1,158 @@
+/** What is asked of a run that has just posted: the most telling things first, as much as it can carry. */
+import { limits } from "@sheetwire/shared/limits";
+import type { SheetState, SpreadsheetState } from "../sheets/sheets.ts";
+import type { Desk, Lease, SheetDesk } from "./desk.ts";
+import { stretchesOf, type Stretch } from "./stretches.ts";
+import type { Post, Want } from "./types.ts";
+
+/** Wants and cells of one answer: what a run reads and posts in a few seconds. */
+const MOST_WANTS = 16;
+const MOST_CELLS = 160_000;
+/** Runs that follow an edit finish what is nearly complete, but do not carry a first copy. */
+const MOST_ROWS_BY_THE_WAY = 5_000;
+/** Shorter stretches of rows are asked for together, by number. */
+const SHORTEST_WINDOW = 20;
+
+type Draft = Want extends infer W ? (W extends Want ? Omit<W, "id"> : never) : never;
+
+/** Issues wants to the run of this post and leases them to it. `now` in milliseconds. */
+export function issueWants(post: Post, state: SpreadsheetState, desk: Desk, now: number): Want[] {
+  for (const [id, lease] of desk.leases) {
+    if (now - lease.issuedAt > 2 * limits.wantLeaseMs) desk.leases.delete(id);
+  }
+  const isForCopying = post.cause !== "edit" && !post.cause.startsWith("change:");
+  const isTired = post.n >= limits.runMaxRounds;
+  if (isTired && !isForCopying) return [];
+  const wants: Want[] = [];
+  let cells = 0;
+  const issue = (draft: Draft, cost: number): boolean => {
+    if (wants.length >= MOST_WANTS || (cells > 0 && cells + cost > MOST_CELLS)) return false;
+    cells += cost;
+    desk.order += 1;
+    desk.wantCount += 1;
+    const want = { ...draft, id: `${desk.startedAt.toString(36)}-${desk.wantCount}` } as Want;
+    desk.leases.set(want.id, { want, order: desk.order, issuedAt: now, run: post.run, until: now + limits.wantLeaseMs });
+    wants.push(want);
+    return true;
+  };
+  const out = [...desk.leases.values()].filter((lease) => lease.until > now);
+
+  if (!isTired && desk.sheetsSince !== undefined && !out.some((lease) => lease.want.kind === "sheets")) {
+    issue({ kind: "sheets" }, 1);
+  }
+  for (const held of state.sheetStates()) {
+    const sheet = desk.sheets.get(held.sheet.sheetId);
+    if (!sheet) continue;
+    const onSheet = out.filter((lease) => isAbout(lease, held.sheet.sheetId, sheet.layout));
+    if (!isTired && sheet.digestsSince !== undefined && !issueDigests(held, sheet, onSheet, issue)) break;
+    if (!isTired && sheet.doubts.length > 0 && !issueRows(held, sheet, doubtfulRows(sheet, held, onSheet), issue)) break;
+    if (held.unknownRows === 0 || (!isForCopying && held.unknownRows > MOST_ROWS_BY_THE_WAY)) continue;
+    if (!issueRows(held, sheet, unknownRows(held, onSheet), issue)) break;
+  }
+  return wants;
+}
+
+type Issue = (draft: Draft, cost: number) => boolean;
+
+const isAbout = (lease: Lease, sheetId: number, layout: number): boolean =>
+  lease.want.kind !== "sheets" && lease.want.sheetId === sheetId && lease.want.layout === layout;
+
+function issueDigests(held: SheetState, sheet: SheetDesk, out: readonly Lease[], issue: Issue): boolean {
+  const { sheetId } = held.sheet;
+  const end = Math.max(1, Math.min(sheet.seen.usedRows, sheet.seen.rows));
+  const width = Math.max(1, sheet.seen.usedColumns);
+  const windowRows = Math.max(1, Math.floor(limits.digestWantMaxCells / width));
+  const covered: Stretch[] = [
+    ...(sheet.round && sheet.round.layout === sheet.layout ? sheet.round.pieces : []),
+    ...out.flatMap(({ want }) => (want.kind === "digests" ? [{ from: want.from, to: want.to }] : [])),
+  ];
+  for (const gap of gapsIn({ from: 0, to: end }, covered)) {
+    for (let from = gap.from; from < gap.to; from += windowRows) {
+      const to = Math.min(gap.to, from + windowRows);
+      const want = { kind: "digests", sheetId, layout: sheet.layout, axis: "rows", from, to } as const;
+      if (!issue(want, Math.ceil(((to - from) * width) / 8))) return false;
+    }
+  }
+  return true;
+}
+
+/** Asks for rows: long stretches as windows of cells, scattered ones by number. Says whether all fitted. */
+function issueRows(held: SheetState, sheet: SheetDesk, rows: Iterable<number>, issue: Issue): boolean {
+  const { sheetId, columns } = held.sheet;
+  const { layout } = sheet;
+  const width = Math.max(1, Math.min(sheet.seen.usedColumns || columns, columns));
+  const most = Math.max(1, Math.floor(limits.wantMaxCells / width));
+  const scattered: number[] = [];
+  const flush = (): boolean => {
+    while (scattered.length > 0) {
+      const some = scattered.splice(0, Math.min(most, limits.wantMaxRows));
+      if (!issue({ kind: "rows", sheetId, layout, rows: some }, some.length * width)) return false;
+    }
+    return true;
+  };
+  for (const stretch of stretchesOf(take(rows, (MOST_CELLS * 2) / width + most))) {
+    if (stretch.to - stretch.from < SHORTEST_WINDOW) {
+      for (let row = stretch.from; row < stretch.to; row += 1) scattered.push(row);
+      if (scattered.length >= most && !flush()) return false;
+      continue;
+    }
+    for (let from = stretch.from; from < stretch.to; from += most) {
+      const to = Math.min(stretch.to, from + most);
+      const range = { startRowIndex: from, endRowIndex: to, startColumnIndex: 0, endColumnIndex: Math.max(1, columns) };
+      if (!issue({ kind: "cells", sheetId, layout, range }, (to - from) * width)) return false;
+    }
+  }
+  return flush();
+}
+
+/** The first so many of something. */
+function take(rows: Iterable<number>, most: number): number[] {
+  const some: number[] = [];
+  for (const row of rows) {
+    if (some.length >= most) break;
+    some.push(row);
+  }
+  return some;
+}
+
+/** Rows somebody was asked for and has not told of yet. */
+function beingRead(out: readonly Lease[]): { windows: Stretch[]; single: Set<number> } {
+  const windows: Stretch[] = [];
+  const single = new Set<number>();
+  for (const { want } of out) {
+    if (want.kind === "cells") windows.push({ from: want.range.startRowIndex, to: want.range.endRowIndex });
+    if (want.kind === "rows") for (const row of want.rows) single.add(row);
+  }
+  return { windows, single };
+}
+
+function* doubtfulRows(sheet: SheetDesk, held: SheetState, out: readonly Lease[]): Generator<number> {
+  const { windows, single } = beingRead(out);
+  for (const { from, to } of sheet.doubts) {
+    for (const gap of gapsIn({ from, to: Math.min(to, held.rows.length) }, windows)) {
+      for (let row = gap.from; row < gap.to; row += 1) if (!single.has(row)) yield row;
+    }
+  }
+}
+
+function* unknownRows(held: SheetState, out: readonly Lease[]): Generator<number> {
+  const { windows, single } = beingRead(out);
+  for (const gap of gapsIn({ from: 0, to: held.rows.length }, windows)) {
+    for (let row = gap.from; row < gap.to; row += 1) {
+      if (held.rows[row]?.json === null && !single.has(row)) yield row;
+    }
+  }
+}
+
+/** What of `whole` is not covered. */
+function gapsIn(whole: Stretch, covered: readonly Stretch[]): Stretch[] {
+  const gaps: Stretch[] = [];
+  let from = whole.from;
+  for (const one of [...covered].sort((a, b) => a.from - b.from)) {
+    if (one.from > from) gaps.push({ from, to: Math.min(one.from, whole.to) });
+    from = Math.max(from, one.to);
+    if (from >= whole.to) break;
+  }
+  if (from < whole.to) gaps.push({ from, to: whole.to });
+  return gaps.filter((gap) => gap.from < gap.to);
+}

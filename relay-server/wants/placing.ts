@@ -1,0 +1,55 @@
+/**
+ * Places readings in time without any lock. A reading is after another only if that is certain; what is not certain and
+ * disagrees is read again. (docs/decisions/0001-readings-and-wants.md)
+ */
+import { limits } from "@sheetwire/shared/limits";
+import type { Desk, Lease, Stamp } from "./desk.ts";
+import type { ReadAt } from "./types.ts";
+
+/** A reading about to be placed: its rectangle, its time, its place in its run, and the want it answers. */
+export type Arrival = Omit<Stamp, "arrivedAt"> & { readonly lease: Lease | undefined };
+
+/**
+ * Whether `arrival` was certainly read after `earlier`: it answers a want issued after `earlier` had arrived, or comes
+ * later in the same run, or began clearly later by the script's clock.
+ */
+export function isAfter(arrival: Arrival, earlier: Pick<Stamp, "readAt" | "run" | "n" | "order">): boolean {
+  if (arrival.lease && arrival.lease.order >= earlier.order) return true;
+  if (arrival.run === earlier.run) return arrival.n > earlier.n || (arrival.n === earlier.n && arrival.order > earlier.order);
+  return arrival.readAt[0] > earlier.readAt[1] + limits.orderMarginMs;
+}
+
+/** The times of everything still remembered that overlaps. */
+export const overlapping = (desk: Desk, arrival: Arrival): Stamp[] =>
+  desk.stamps.filter(
+    (stamp) =>
+      stamp.sheetId === arrival.sheetId &&
+      stamp.top < arrival.bottom &&
+      arrival.top < stamp.bottom &&
+      stamp.left < arrival.right &&
+      arrival.left < stamp.right,
+  );
+
+/** Below this moment nothing is remembered: a disagreeing reading stamped earlier is only a reason to read again. */
+export const floorOf = (desk: Desk, now: number): number => Math.max(desk.startedAt, now - limits.readingMemoryMs);
+
+/** Whether the arrival's time can be compared with what is remembered. An answer counts from when it was asked for. */
+export function isAboveFloor(desk: Desk, arrival: Arrival, now: number): boolean {
+  const floor = floorOf(desk, now);
+  return arrival.lease ? arrival.lease.issuedAt >= floor : arrival.readAt[0] >= floor;
+}
+
+export function remember(desk: Desk, arrival: Arrival, now: number): void {
+  const { lease: _, ...stamp } = arrival;
+  const floor = now - limits.readingMemoryMs;
+  if (desk.stamps.length > 0 && (desk.stamps[0]?.arrivedAt ?? now) < floor) {
+    desk.stamps = desk.stamps.filter((one) => one.arrivedAt >= floor);
+  }
+  desk.stamps.push({ ...stamp, arrivedAt: now });
+}
+
+/** A reading is never later than its receipt, whatever the script's clock says. */
+export function clampReadAt([from, to]: ReadAt, now: number): ReadAt {
+  const end = Math.min(to, now);
+  return [Math.min(from, end), end];
+}
