@@ -19,6 +19,8 @@ export type SyncFacts = {
   lastChangeAt?: number | undefined;
   /** The copy disagreed with a digest of the relay and is being fetched again. */
   mismatch?: boolean | undefined;
+  /** Why the copy cannot be kept: a newer version made it, the disk is full, or the browser's store failed. */
+  storage?: "newer" | "full" | "failed" | undefined;
   relay?: RelayFacts | undefined;
   /** This machine's clock minus the relay's, in milliseconds. */
   clockAheadMs?: number | undefined;
@@ -46,6 +48,7 @@ export function describeStatus(facts: SyncFacts, now: number): Status {
 }
 
 function describe(facts: SyncFacts, now: number): Status {
+  if (facts.storage) return { tone: "bad", ...storageWords[facts.storage] };
   if (facts.link === "none" && facts.copy === "none") {
     return {
       tone: "quiet",
@@ -109,24 +112,15 @@ function describeScript(facts: SyncFacts, now: number): Status {
   }
   const heardAt = onOurClock(relay.script.lastHeardAt, facts) ?? now;
   const heard = `Last heard from the sheet ${ago(heardAt, now)}.`;
-  if (relay.firstCopy && relay.firstCopy.doneCells < relay.firstCopy.totalCells) {
-    const percent = Math.floor((100 * relay.firstCopy.doneCells) / Math.max(1, relay.firstCopy.totalCells));
-    return {
-      tone: "waiting",
-      word: "Copying",
-      headline: `The sheet is being read for the first time: ${percent} %`,
-      detail: `What has been read is here already. ${heard}`,
-    };
-  }
-  if (relay.allowance.resumesAt !== undefined) {
+  const resumesAt = onOurClock(relay.allowance.resumesAt, facts);
+  if (resumesAt !== undefined && resumesAt > now) {
     return {
       tone: "bad",
       word: "Paused",
       headline: "Google's daily allowance for scripts is used up.",
-      detail: `Edits are picked up again when it renews. ${heard}`,
+      detail: `Edits are picked up again at ${clock(resumesAt)}. ${heard}`,
     };
   }
-  const nextBy = onOurClock(relay.sweep.nextBy, facts);
   if (now - heardAt > 2 * limits.tickEveryMs) {
     return {
       tone: "bad",
@@ -134,6 +128,15 @@ function describeScript(facts: SyncFacts, now: number): Status {
       headline: "The spreadsheet's script is silent.",
       detail: `${heard} It should have reported at least every ${limits.tickEveryMs / 60_000} minutes.`,
       action: "In the spreadsheet, choose Sheetwire > Connect to install its triggers again.",
+    };
+  }
+  if (relay.firstCopy && relay.firstCopy.doneCells < relay.firstCopy.totalCells) {
+    const percent = Math.floor((100 * relay.firstCopy.doneCells) / Math.max(1, relay.firstCopy.totalCells));
+    return {
+      tone: "waiting",
+      word: "Copying",
+      headline: `The sheet is being read for the first time: ${percent} %`,
+      detail: `What has been read is here already. ${heard}`,
     };
   }
   if (relay.sweep.unprovenRows > 0) {
@@ -144,7 +147,13 @@ function describeScript(facts: SyncFacts, now: number): Status {
       detail: `Something changed there in a way that needs another look. ${heard}`,
     };
   }
-  const next = nextBy === undefined ? "" : ` Next check by ${clock(nextBy)}.`;
+  const nextBy = onOurClock(relay.sweep.nextBy, facts);
+  const next =
+    nextBy === undefined
+      ? ""
+      : nextBy < now
+        ? ` The check of ${clock(nextBy)} is late.`
+        : ` Next check by ${clock(nextBy)}.`;
   return {
     tone: "good",
     word: "Up to date",
@@ -153,6 +162,27 @@ function describeScript(facts: SyncFacts, now: number): Status {
     detail: `${heard}${next}`,
   };
 }
+
+const storageWords: Record<NonNullable<SyncFacts["storage"]>, Pick<Status, "word" | "headline" | "detail" | "action">> = {
+  newer: {
+    word: "Update",
+    headline: "The copy on this machine was made by a newer version.",
+    detail: "It is left as it is. The sheet and the relay are not affected.",
+    action: "Update the extension.",
+  },
+  full: {
+    word: "No room",
+    headline: "There is no room left for the copy.",
+    detail: "The copy stands as it was before the last changes. The sheet and the relay are not affected.",
+    action: "Free some disk space; Sheetwire goes on by itself.",
+  },
+  failed: {
+    word: "Stuck",
+    headline: "The browser cannot write the copy.",
+    detail: "Its storage failed. The sheet and the relay are not affected, and Sheetwire keeps trying.",
+    action: "If it stays like this, restart the browser.",
+  },
+};
 
 const refusalWords: Partial<Record<NextStep, Pick<Status, "headline" | "detail" | "action">>> = {
   "ask-for-access": {
