@@ -61,6 +61,12 @@ export const limits = {
   socketMaxWatches: 100,
   /** Changes in one page of `GET …/changes?since=`. */
   changesPageMax: 1_000,
+  /** Cells in one answer of `GET …/values`. */
+  readMaxCells: 500_000,
+  /** Rows in one answer of `GET …/values` or `…/digests`. */
+  readMaxRows: 100_000,
+  /** Connections a relay takes at once, feed sockets among them. */
+  connectionsMax: 20_000,
   /** After this long without a word from the relay no surface says "live", in milliseconds (promise P4). */
   liveMaxSilenceMs: 30_000,
   /** Google: trigger run time a day of a consumer account, in milliseconds. */
