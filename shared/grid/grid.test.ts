@@ -140,8 +140,7 @@ const sheet = (more: Partial<Sheet> = {}): Sheet => ({
 const spreadsheet = (...sheets: Sheet[]): Spreadsheet => ({ title: "Book", locale: "en", timeZone: "Etc/UTC", sheets });
 
 type Untimed<T> = T extends unknown ? Omit<T, "seq" | "loggedAt" | "cause" | "readAt"> : never;
-const change = (said: Untimed<Change>): Change =>
-  ({ seq: 1, loggedAt: 1, cause: "edit", readAt: [1, 1], ...said }) as Change;
+const change = (said: Untimed<Change>): Change => ({ seq: 1, loggedAt: 1, cause: "edit", readAt: [1, 1], ...said });
 
 function modelOf(...rows: (Row | null)[]): SpreadsheetModel {
   const model = emptyModel();

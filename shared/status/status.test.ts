@@ -1,0 +1,237 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { limits } from "@sheetwire/shared/limits";
+import { refusalCodes, refusals, type RelayFacts } from "@sheetwire/shared/protocol";
+import { ago, clock, describeStatus, type Status, type SyncFacts, type Tone } from "./status.ts";
+
+const NOW = new Date(2026, 4, 17, 12, 0, 0).getTime();
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+/** A sheet that reported a minute ago, by the relay's clock. */
+const relay = (more: Partial<RelayFacts> = {}): RelayFacts => ({
+  script: { lastHeardAt: NOW - MINUTE, lastRunAt: NOW - MINUTE, answerers: ["trigger"], triggers: ["edit"] },
+  allowance: { spentMs: 0, limitMs: limits.triggerDayMs },
+  sweep: { nextBy: NOW + 9 * MINUTE, unprovenRows: 0 },
+  healed: { count: 0 },
+  watchers: 1,
+  relay: { version: "0.1.0", protocol: 1 },
+  ...more,
+});
+/** All is well, but for what a test says. */
+const facts = (more: Partial<SyncFacts> = {}): SyncFacts => ({
+  link: "up",
+  linkHeardAt: NOW - 5 * SECOND,
+  behindBy: 0,
+  copy: "whole",
+  relay: relay(),
+  ...more,
+});
+const heardAgo = (ms: number): RelayFacts =>
+  relay({ script: { lastHeardAt: NOW - ms, answerers: ["trigger"], triggers: [] } });
+const statusOf = (more: Partial<SyncFacts> = {}): Status => describeStatus(facts(more), NOW);
+
+const table: readonly [situation: string, Partial<SyncFacts>, Tone, word: string, headline: string][] = [
+  ["nothing is set up", { link: "none", copy: "none" }, "quiet", "Not set up", "This spreadsheet is not connected."],
+  [
+    "dialling for the first time",
+    { link: "connecting", copy: "none" },
+    "bad",
+    "Offline",
+    "No connection to the relay.",
+  ],
+  ["offline with a copy", { link: "connecting" }, "bad", "Offline", "Offline. You see the copy as it was."],
+  [
+    "a token that is revoked",
+    { link: "refused", refused: { code: "unauthorized", nextStep: "ask-for-access" } },
+    "bad",
+    "Refused",
+    "The relay does not accept this token.",
+  ],
+  [
+    "an extension that is too old",
+    { link: "refused", refused: { code: "protocol-too-old", nextStep: "ask-user-to-update" } },
+    "bad",
+    "Refused",
+    "This version of Sheetwire is too old for the relay.",
+  ],
+  [
+    "a relay that is full",
+    { link: "refused", refused: { code: "disk-full", nextStep: "retry-later" } },
+    "bad",
+    "Refused",
+    "The relay refused the connection.",
+  ],
+  ["a copy on its way", { copy: "fetching" }, "waiting", "Copying", "Fetching the copy"],
+  [
+    "a copy on its way, with numbers",
+    { copy: "fetching", fetched: { rows: 512, ofRows: 3_000 } },
+    "waiting",
+    "Copying",
+    "Fetching the copy: 512 of 3000 rows",
+  ],
+  [
+    "a copy that differs from its digest",
+    { mismatch: true },
+    "waiting",
+    "Repairing",
+    "The copy differed from the sheet and is being fetched again.",
+  ],
+  ["one change behind", { behindBy: 1 }, "waiting", "Catching up", "Catching up, 1 change to go"],
+  ["three changes behind", { behindBy: 3 }, "waiting", "Catching up", "Catching up, 3 changes to go"],
+  [
+    "a relay that never heard of the sheet",
+    { relay: relay({ script: { answerers: [], triggers: [] } }) },
+    "waiting",
+    "Waiting",
+    "Waiting for the spreadsheet to report.",
+  ],
+  [
+    "a first copy at Google's pace",
+    { relay: relay({ firstCopy: { doneCells: 999, totalCells: 1_000 } }) },
+    "waiting",
+    "Copying",
+    "The sheet is being read for the first time: 99 %",
+  ],
+  [
+    "the daily allowance used up",
+    { relay: relay({ allowance: { spentMs: 1, limitMs: 1, resumesAt: NOW + 60 * MINUTE } }) },
+    "bad",
+    "Paused",
+    "Google's daily allowance for scripts is used up.",
+  ],
+  [
+    "rows that are read again",
+    { relay: relay({ sweep: { unprovenRows: 2 } }) },
+    "waiting",
+    "Checking",
+    "2 rows being read again.",
+  ],
+  ["nothing changed yet", {}, "good", "Up to date", "Up to date."],
+  ["a change just now", { lastChangeAt: NOW - SECOND }, "good", "Up to date", "Up to date, last change just now."],
+];
+
+describe("what people read", () => {
+  test.each(table)("%s", (_situation, more, tone, word, headline) => {
+    expect(statusOf(more)).toMatchObject({ tone, word, headline });
+  });
+
+  test("every refusal has words, and what to do", () => {
+    for (const code of refusalCodes) {
+      const status = statusOf({ link: "refused", refused: { code, nextStep: refusals[code].nextStep } });
+      expect(status).toMatchObject({ tone: "bad", word: "Refused" });
+      expect(status.action).toBeTruthy();
+    }
+  });
+
+  test("every sentence is whole, whatever is known", () => {
+    for (const [, more] of table) {
+      const { headline, detail } = statusOf(more);
+      expect(`${headline} ${detail}`).not.toMatch(/undefined|NaN|Infinity|\[object|\s\s/);
+    }
+  });
+
+  test("a paused sheet says at what time it goes on, by the reader's clock", () => {
+    const resumesAt = NOW + 60 * MINUTE;
+    const paused = relay({ allowance: { spentMs: 1, limitMs: 1, resumesAt } });
+    expect(statusOf({ relay: paused }).detail).toContain(clock(resumesAt));
+    expect(statusOf({ relay: paused, clockAheadMs: 30 * MINUTE }).detail).toContain(clock(resumesAt + 30 * MINUTE));
+  });
+
+  test("an allowance that has renewed is no reason to pause", () => {
+    const renewed = relay({ allowance: { spentMs: 1, limitMs: 1, resumesAt: NOW - 1 } });
+    expect(statusOf({ relay: renewed }).word).toBe("Up to date");
+  });
+
+  test("proof is shown with its time, by the reader's clock", () => {
+    const proven = relay({ sweep: { unprovenRows: 0, lastFullAt: NOW - MINUTE } });
+    expect(statusOf({ relay: proven }).checkedAt).toBe(NOW - MINUTE);
+    expect(statusOf({ relay: proven, clockAheadMs: 500 }).checkedAt).toBe(NOW - MINUTE + 500);
+    expect(statusOf().checkedAt).toBeUndefined();
+  });
+
+  test("a check that is late is said to be late", () => {
+    expect(statusOf().detail).toContain(`Next check by ${clock(NOW + 9 * MINUTE)}.`);
+    const late = relay({ sweep: { unprovenRows: 0, nextBy: NOW - MINUTE } });
+    expect(statusOf({ relay: late }).detail).toContain(`The check of ${clock(NOW - MINUTE)} is late.`);
+  });
+});
+
+describe("no surface lies about being alive", () => {
+  test("a link that said nothing for 30 s is offline, even where nobody noticed yet that it is broken", () => {
+    expect(statusOf({ linkHeardAt: NOW - 30 * SECOND }).word).toBe("Up to date");
+    expect(statusOf({ linkHeardAt: NOW - 30 * SECOND - 1 }).word).toBe("Offline");
+    expect(statusOf({ linkHeardAt: undefined }).word).toBe("Offline");
+  });
+
+  test("a silent link is worse than anything the relay said before", () => {
+    const silent = { linkHeardAt: NOW - MINUTE };
+    const earlier = [{ behindBy: 5 }, { mismatch: true }, { copy: "fetching" as const }, { relay: undefined }];
+    for (const more of earlier) expect(statusOf({ ...silent, ...more }).word).toBe("Offline");
+  });
+
+  test("nothing is called good in any state in which the link is not known to be up", () => {
+    const anyFacts = fc.record({
+      link: fc.constantFrom<SyncFacts["link"]>("none", "connecting", "up", "refused"),
+      linkHeardAt: fc.option(fc.integer({ min: NOW - 10 * MINUTE, max: NOW }), { nil: undefined }),
+      behindBy: fc.nat(3),
+      copy: fc.constantFrom<SyncFacts["copy"]>("none", "fetching", "whole"),
+      mismatch: fc.boolean(),
+      relay: fc.constantFrom(undefined, relay(), heardAgo(MINUTE), heardAgo(60 * MINUTE)),
+    });
+    fc.assert(
+      fc.property(anyFacts, (some) => {
+        const isSound =
+          some.link === "up" &&
+          NOW - (some.linkHeardAt ?? 0) <= limits.liveMaxSilenceMs &&
+          some.behindBy === 0 &&
+          some.copy === "whole" &&
+          !some.mismatch &&
+          NOW - (some.relay?.script.lastHeardAt ?? 0) <= 2 * limits.tickEveryMs;
+        expect(describeStatus(some, NOW).tone === "good").toBe(isSound);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("an idle sheet is not called live: its status gives the age of what was heard", () => {
+    const status = statusOf({ relay: heardAgo(4 * MINUTE) });
+    expect(status.detail).toContain("Last heard from the sheet 4 min ago.");
+    expect(`${status.word} ${status.headline} ${status.detail}`).not.toMatch(/\blive\b/i);
+  });
+
+  test("after two missed checks the script is called silent, and the person is told what to do", () => {
+    expect(statusOf({ relay: heardAgo(20 * MINUTE) }).word).toBe("Up to date");
+    const status = statusOf({ relay: heardAgo(20 * MINUTE + 1) });
+    expect(status).toMatchObject({ tone: "bad", word: "Script silent" });
+    expect(status.action).toContain("Sheetwire > Connect");
+  });
+
+  test("a first copy that stopped is called silent, not copying", () => {
+    const stopped = { ...heardAgo(60 * MINUTE), firstCopy: { doneCells: 1, totalCells: 2 } };
+    expect(statusOf({ relay: stopped }).word).toBe("Script silent");
+  });
+
+  test("silence is measured on one clock, however wrong this machine's is", () => {
+    const clockAheadMs = -45 * MINUTE;
+    const status = describeStatus(
+      facts({ relay: relay(), clockAheadMs, linkHeardAt: NOW + clockAheadMs }),
+      NOW + clockAheadMs,
+    );
+    expect(status.word).toBe("Up to date");
+    expect(status.detail).toContain("Last heard from the sheet 1 min ago.");
+  });
+});
+
+test.each([
+  [-5 * SECOND, "just now"],
+  [1_499, "just now"],
+  [2 * SECOND, "2 s ago"],
+  [59 * SECOND, "59 s ago"],
+  [MINUTE, "1 min ago"],
+  [3_599 * SECOND, "59 min ago"],
+  [60 * MINUTE, "1 h ago"],
+  [47 * 60 * MINUTE, "1 d ago"],
+])("%i ms are %s", (ms, words) => {
+  expect(ago(NOW - ms, NOW)).toBe(words);
+});
