@@ -116,10 +116,16 @@ export function createIngest(needs: IngestNeeds): Ingest {
     }
   }
 
-  async function takeOnce(spreadsheetId: string, webhookId: string, bodyHash: string, body: Buffer): Promise<IngestResult> {
+  async function takeOnce(
+    spreadsheetId: string,
+    webhookId: string,
+    bodyHash: string,
+    body: Buffer,
+  ): Promise<IngestResult> {
     if (isClosed) return { ok: false, code: "shutting-down", retryAfterMs: 1_000 };
     const taken = await log.takenPost(spreadsheetId, webhookId);
-    if (taken) return taken.bodyHash === bodyHash ? { ok: true, answer: taken.answer } : { ok: false, code: "id-reused" };
+    if (taken)
+      return taken.bodyHash === bodyHash ? { ok: true, answer: taken.answer } : { ok: false, code: "id-reused" };
     const read = readPost(body);
     if ("refused" in read) return read.refused;
     const live = await liveOf(spreadsheetId, true);
@@ -151,7 +157,14 @@ export function createIngest(needs: IngestNeeds): Ingest {
       desk,
       (draft, readAt) => {
         const actor = post.actor === undefined ? {} : { actor: post.actor };
-        const change: Change = { ...draft, seq: state.head.seq + 1, loggedAt: moment, cause: post.cause, ...actor, readAt };
+        const change: Change = {
+          ...draft,
+          seq: state.head.seq + 1,
+          loggedAt: moment,
+          cause: post.cause,
+          ...actor,
+          readAt,
+        };
         const json = JSON.stringify(change);
         state.apply(change);
         state.head = { ...state.head, seq: change.seq, chain: nextChain(state.head.chain, json) };
@@ -229,7 +242,9 @@ export function createIngest(needs: IngestNeeds): Ingest {
     const head = (await log.head(spreadsheetId)) ?? (create ? await log.create(spreadsheetId) : undefined);
     if (!head) return undefined;
     const stored = await log.state(spreadsheetId);
-    const from: Head = stored ? { ...stored.head, epoch: head.epoch } : { epoch: head.epoch, seq: 0, chain: FIRST_CHAIN };
+    const from: Head = stored
+      ? { ...stored.head, epoch: head.epoch }
+      : { epoch: head.epoch, seq: 0, chain: FIRST_CHAIN };
     const state = stored
       ? SpreadsheetState.fromLines(spreadsheetId, stored.lines)
       : new SpreadsheetState(spreadsheetId, from);
@@ -299,7 +314,10 @@ function authenticate(
     (a, b) => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b)),
   );
   if (known.length > 0 && verdict === "good") return undefined;
-  const detail = verdict === "stale" && known.length > 0 ? "The timestamp is more than five minutes off: check the clock." : undefined;
+  const detail =
+    verdict === "stale" && known.length > 0
+      ? "The timestamp is more than five minutes off: check the clock."
+      : undefined;
   return { ok: false, code: "unauthorized", ...(detail ? { detail } : {}) };
 }
 
@@ -314,13 +332,23 @@ function readPost(body: Buffer): { post: Post } | { refused: IngestResult } {
   if (typeof protocol === "number" && (protocol < OLDEST_PROTOCOL_VERSION || protocol > PROTOCOL_VERSION)) {
     const side = protocol > PROTOCOL_VERSION ? "the relay" : "the script (clasp push)";
     return {
-      refused: { ok: false, code: "protocol-too-old", detail: `Protocol ${protocol} is not served here: update ${side}.` },
+      refused: {
+        ok: false,
+        code: "protocol-too-old",
+        detail: `Protocol ${protocol} is not served here: update ${side}.`,
+      },
     };
   }
   const parsed = postSchema.safeParse(value);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    return { refused: { ok: false, code: "malformed", detail: `${issue?.path.join(".") ?? ""}: ${issue?.code ?? "not a post"}` } };
+    return {
+      refused: {
+        ok: false,
+        code: "malformed",
+        detail: `${issue?.path.join(".") ?? ""}: ${issue?.code ?? "not a post"}`,
+      },
+    };
   }
   const contradiction = contradictionIn(parsed.data);
   return contradiction ? { refused: { ok: false, code: "malformed", detail: contradiction } } : { post: parsed.data };
@@ -334,4 +362,8 @@ function refusalOf(error: unknown): Extract<IngestResult, { ok: false }> {
 
 /** The kind of a fault and what it says; our own errors never quote contents, and zod's are named only. */
 const nameOf = (error: unknown): string =>
-  error instanceof Error ? (error.name === "ZodError" ? error.name : `${error.name}: ${error.message.slice(0, 200)}`) : "unknown";
+  error instanceof Error
+    ? error.name === "ZodError"
+      ? error.name
+      : `${error.name}: ${error.message.slice(0, 200)}`
+    : "unknown";

@@ -22,9 +22,9 @@ export class SpreadsheetState {
   }
 
   /** The state that a snapshot's lines (without the last) tell of. Throws when they are not such lines. */
-  static fromLines(spreadsheetId: string, lines: Iterable<string>): SpreadsheetState {
+  static fromLines(spreadsheetId: string, stored: Iterable<string>): SpreadsheetState {
     let state: SpreadsheetState | undefined;
-    for (const line of lines) {
+    for (const line of stored) {
       const value: unknown = JSON.parse(line);
       if (!state) {
         const head = snapshotHeadSchema.parse(value);

@@ -37,11 +37,19 @@ test("an inserted blank row asks for nothing", () => {
 });
 
 test("deleted rows are left out", () => {
-  expect(align(rows("abcdef"), digests("abef"))).toMatchObject({ runs: [{ keep: [0, 2] }, { keep: [4, 2] }], unknown: [] });
+  expect(align(rows("abcdef"), digests("abef"))).toMatchObject({
+    runs: [{ keep: [0, 2] }, { keep: [4, 2] }],
+    unknown: [],
+  });
 });
 
 test("an edited row stays where it is and is read again", () => {
-  expect(align(rows("abcd"), digests("aXcd"))).toEqual({ runs: [{ keep: [0, 4] }], moved: false, changed: [1], unknown: [] });
+  expect(align(rows("abcd"), digests("aXcd"))).toEqual({
+    runs: [{ keep: [0, 4] }],
+    moved: false,
+    changed: [1],
+    unknown: [],
+  });
 });
 
 test("a sort moves rows and asks for none", () => {
@@ -72,10 +80,8 @@ test("whatever the rows are, what is kept has the announced digest, and what is 
       const result = play(before, after);
       expect(result).toHaveLength(after.length);
       const open = new Set([...found.changed, ...found.unknown]);
-      result.forEach((one, index) => {
-        const wanted = after[index] ?? NO_DIGEST;
-        if (!open.has(index)) expect(hasDigest(one, wanted) || (one === BLANK && wanted.high === 0)).toBe(true);
-      });
+      const wrong = result.filter((one, index) => !open.has(index) && !hasDigest(one, after[index] ?? NO_DIGEST));
+      expect(wrong).toEqual([]);
       // Content that exists on both sides is never asked for: no more rows are open than have no equal among the old.
       const spare = new Map<string, number>();
       for (const text of old) spare.set(text, (spare.get(text) ?? 0) + 1);

@@ -161,7 +161,7 @@ function describe(
   const changed: number[] = [];
   const unknown: number[] = [];
   // Where as many unclaimed rows lie between two settled neighbours as before, they were edited where they stand.
-  for (let row = top; row < end; ) {
+  for (let row = top; row < end;) {
     if (source[row] !== NONE) {
       row += 1;
       continue;

@@ -30,7 +30,12 @@ export type Round = {
   /** The earliest issue among its wants. */
   readonly order: number;
   readonly sheetRows: number;
-  readonly pieces: { readonly from: number; readonly to: number; readonly digests: readonly Digest[]; readonly readAt: ReadAt }[];
+  readonly pieces: {
+    readonly from: number;
+    readonly to: number;
+    readonly digests: readonly Digest[];
+    readonly readAt: ReadAt;
+  }[];
 };
 
 export type SheetDesk = {
@@ -151,7 +156,7 @@ export function storeDesk(desk: Desk): string {
   const stored: z.input<typeof storedSchema> = {
     order,
     sheetsSince,
-    sheets: [...desk.sheets].map(([sheetId, { round: _, ...sheet }]) => ({ sheetId, ...sheet })),
+    sheets: [...desk.sheets].map(([sheetId, sheet]) => ({ sheetId, ...sheet, round: undefined })),
     lastHeardAt,
     lastSweepAt,
     script,

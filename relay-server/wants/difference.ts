@@ -65,7 +65,11 @@ function box(top: number, left: number, width: number, rows: readonly { now: Row
     }
   }
   const cut = (row: Row): Row => Array.from({ length: last - first + 1 }, (_, offset) => row[first + offset] ?? null);
-  return { at: { row: top, column: left + first }, cells: rows.map((row) => cut(row.now)), was: rows.map((row) => cut(row.was)) };
+  return {
+    at: { row: top, column: left + first },
+    cells: rows.map((row) => cut(row.now)),
+    was: rows.map((row) => cut(row.was)),
+  };
 }
 
 /** Whether a cell differs only because its formula was calculated again. */

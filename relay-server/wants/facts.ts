@@ -38,7 +38,8 @@ export function factsOf(state: SpreadsheetState, desk: Desk): Omit<RelayFacts, "
     totalCells += usedCells(sheet);
     unknownCells += held.unknownRows * sheet.seen.usedColumns;
     isFirstCopy ||= held.unknownRows > 0 && sheet.checkedAt === undefined;
-    lastFullAt = lastFullAt === undefined || sheet.checkedAt === undefined ? undefined : Math.min(lastFullAt, sheet.checkedAt);
+    lastFullAt =
+      lastFullAt === undefined || sheet.checkedAt === undefined ? undefined : Math.min(lastFullAt, sheet.checkedAt);
   }
   const heardBefore = lastSweepAt ?? lastHeardAt;
   return {

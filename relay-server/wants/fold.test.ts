@@ -5,7 +5,7 @@ import type { Cell, Reading } from "@sheetwire/shared/protocol";
 import { RelayDouble, SheetDouble } from "./sheet-double.ts";
 
 const table = (rows: number, columns: number): Cell[][] =>
-  Array.from({ length: rows }, (_, row) => Array.from({ length: columns }, (_, column) => `r${row}c${column}`));
+  Array.from({ length: rows }, (_row, row) => Array.from({ length: columns }, (_column, column) => `r${row}c${column}`));
 
 function copied(rows: Cell[][], columns = 4): { sheet: SheetDouble; relay: RelayDouble } {
   const sheet = new SheetDouble([{ sheetId: 7, title: "One", columns, rows }]);
@@ -45,7 +45,14 @@ describe("the first copy", () => {
     for (let n = 1; wants.length > 0; n += 1) {
       if (n === 3) sheet.grids.splice(1, 1);
       sheet.now += 300;
-      wants = relay.take(sheet.post(run, n, "install", wants.map((want) => sheet.answer(want))));
+      wants = relay.take(
+        sheet.post(
+          run,
+          n,
+          "install",
+          wants.map((want) => sheet.answer(want)),
+        ),
+      );
       expect(n).toBeLessThan(60);
     }
     relay.run("sweep", [sheet.sheets()]);

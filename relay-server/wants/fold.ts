@@ -10,7 +10,11 @@ import { clampReadAt, isAboveFloor, isAfter, overlapping, remember, type Arrival
 import { addStretch, cutStretch, stretchesOf, type Stretch } from "./stretches.ts";
 import type { Digest, Post, ReadAt, Reading, ReadingOf } from "./types.ts";
 
-type Draft = Change extends infer C ? (C extends Change ? Omit<C, "seq" | "loggedAt" | "cause" | "actor" | "readAt"> : never) : never;
+type Draft = Change extends infer C
+  ? C extends Change
+    ? Omit<C, "seq" | "loggedAt" | "cause" | "actor" | "readAt">
+    : never
+  : never;
 
 /** Where a fold puts a change: it is numbered, applied to the state and kept for the log. */
 export type Emit = (draft: Draft, readAt: ReadAt) => void;
@@ -50,7 +54,8 @@ class Fold {
       this.#take({ ...reading, readAt: clampReadAt(reading.readAt, this.#now) }, lease);
       if (lease) this.#desk.leases.delete(lease.want.id);
     }
-    if (cause === "edit" && n === 0 && readings.some((reading) => reading.kind === "cells")) this.#checkFormulasAfterEdit();
+    if (cause === "edit" && n === 0 && readings.some((reading) => reading.kind === "cells"))
+      this.#checkFormulasAfterEdit();
     if (CHECKING.has(cause)) this.#checkWhatIsUnproven(n === 0 && cause !== "install");
   }
 
@@ -65,7 +70,12 @@ class Fold {
     }
   }
 
-  #arrival(sheetId: number, area: Omit<Arrival, "sheetId" | "readAt" | "run" | "n" | "order" | "lease">, readAt: ReadAt, lease: Lease | undefined): Arrival {
+  #arrival(
+    sheetId: number,
+    area: Omit<Arrival, "sheetId" | "readAt" | "run" | "n" | "order" | "lease">,
+    readAt: ReadAt,
+    lease: Lease | undefined,
+  ): Arrival {
     const { run, n } = this.#post;
     return { sheetId, ...area, readAt, run, n, order: this.#desk.order, lease };
   }
@@ -93,7 +103,8 @@ class Fold {
     for (const sheetId of desk.sheets.keys()) {
       if (grids.some((sheet) => sheet.sheetId === sheetId)) continue;
       desk.sheets.delete(sheetId);
-      for (const [id, { want }] of desk.leases) if (want.kind !== "sheets" && want.sheetId === sheetId) desk.leases.delete(id);
+      for (const [id, { want }] of desk.leases)
+        if (want.kind !== "sheets" && want.sheetId === sheetId) desk.leases.delete(id);
     }
     const structural = this.#post.cause.startsWith("change:") && this.#post.n === 0;
     const resized: number[] = [];
@@ -108,7 +119,8 @@ class Fold {
     const others = grids.filter(
       (sheet) => known.has(sheet.sheetId) && (!isAboutSheets || this.#canChangeUnseen(sheet.sheetId)),
     );
-    for (const sheetId of resized.length > 0 ? resized : others.map((sheet) => sheet.sheetId)) this.#wantDigests(sheetId);
+    for (const sheetId of resized.length > 0 ? resized : others.map((sheet) => sheet.sheetId))
+      this.#wantDigests(sheetId);
   }
 
   /** A new sheet: the rows behind its used part are known to be blank. */
@@ -211,14 +223,26 @@ class Fold {
     const isOtherSize =
       (sheetRows !== undefined && sheetRows !== held.rows.length) ||
       (sheetColumns !== undefined && sheetColumns !== desk.seen.columns);
-    const arrival = this.#arrival(sheetId, { top, bottom: stretch.to, left, right: left + width }, reading.readAt, lease);
+    const arrival = this.#arrival(
+      sheetId,
+      { top, bottom: stretch.to, left, right: left + width },
+      reading.readAt,
+      lease,
+    );
     if (isOtherSize || this.#isBeforeLayout(arrival, desk)) {
       this.#recognise(sheetId, rows, reading.readAt, isWhole);
       if (isOtherSize) this.#desk.sheetsSince = this.#desk.order;
       this.#wantDigests(sheetId);
       return;
     }
-    const found = differences(top, left, width, rows, (row) => (held.rows[row] ? this.#state.row(sheetId, row) : undefined), isWhole);
+    const found = differences(
+      top,
+      left,
+      width,
+      rows,
+      (row) => (held.rows[row] ? this.#state.row(sheetId, row) : undefined),
+      isWhole,
+    );
     const overwrites = found.some((one) => one.was !== undefined);
     // Part of a row that is unknown says too little to be applied; whatever fills the row must be younger than it.
     const isPartOfUnknown = !isWhole && rows.some((_, offset) => held.rows[top + offset]?.json === null);
@@ -267,7 +291,10 @@ class Fold {
       const held = this.#state.row(sheetId, row);
       if (!held) continue;
       const inside = (column: number): boolean =>
-        row >= edited.row && row < edited.row + edited.rows && column >= edited.column && column < edited.column + edited.columns;
+        row >= edited.row &&
+        row < edited.row + edited.rows &&
+        column >= edited.column &&
+        column < edited.column + edited.columns;
       for (let offsetColumn = 0; offsetColumn < width; offsetColumn += 1) {
         const column = left + offsetColumn;
         const a: Cell = now[offsetColumn] ?? null;
@@ -275,7 +302,8 @@ class Fold {
         if (sameCell(a, b)) continue;
         if (!inside(column)) {
           if (!isRecalculated(a, b)) return true;
-        } else if (edited.rows === 1 && edited.columns === 1 && was !== undefined && !agreesWithOldValue(b, was)) return true;
+        } else if (edited.rows === 1 && edited.columns === 1 && was !== undefined && !agreesWithOldValue(b, was))
+          return true;
       }
     }
     return false;
@@ -310,20 +338,30 @@ class Fold {
     }
     const desk = this.#sheetDesk(sheetId);
     const sheetRows = reading.sheetRows ?? desk.seen.rows;
-    const arrival = this.#arrival(sheetId, { top: from, bottom: Math.max(to, from + 1), left: 0, right: limits.sheetMaxColumns }, reading.readAt, lease);
+    const arrival = this.#arrival(
+      sheetId,
+      { top: from, bottom: Math.max(to, from + 1), left: 0, right: limits.sheetMaxColumns },
+      reading.readAt,
+      lease,
+    );
     if (this.#isBeforeLayout(arrival, desk)) {
       this.#wantDigests(sheetId);
       return;
     }
-    if (reading.sheetColumns !== undefined && reading.sheetColumns !== desk.seen.columns) this.#desk.sheetsSince = this.#desk.order;
+    if (reading.sheetColumns !== undefined && reading.sheetColumns !== desk.seen.columns)
+      this.#desk.sheetsSince = this.#desk.order;
     desk.seen = { ...desk.seen, rows: sheetRows, usedRows, usedColumns };
     const isEqual = (at: number, digest: Digest): boolean => {
       const row = held.rows[at];
       return row !== undefined && row.json !== null && hasDigest(row, digest);
     };
-    const allEqual = sheetRows === held.rows.length && digests.every((digest, offset) => isEqual(from + offset, digest));
+    const allEqual =
+      sheetRows === held.rows.length && digests.every((digest, offset) => isEqual(from + offset, digest));
     const earlier = overlapping(this.#desk, arrival);
-    if (!allEqual && (!earlier.every((stamp) => isAfter(arrival, stamp)) || !isAboveFloor(this.#desk, arrival, this.#now))) {
+    if (
+      !allEqual &&
+      (!earlier.every((stamp) => isAfter(arrival, stamp)) || !isAboveFloor(this.#desk, arrival, this.#now))
+    ) {
       this.#wantDigests(sheetId);
       return;
     }
@@ -344,14 +382,20 @@ class Fold {
     const order = lease?.order ?? 0;
     const { round } = desk;
     const goesOn = round && round.layout === desk.layout && round.sheetRows === sheetRows;
-    const pieces = [...(goesOn ? round.pieces.filter((one) => one.to <= piece.from || one.from >= piece.to) : []), piece].sort((a, b) => a.from - b.from);
+    const pieces = [
+      ...(goesOn ? round.pieces.filter((one) => one.to <= piece.from || one.from >= piece.to) : []),
+      piece,
+    ].sort((a, b) => a.from - b.from);
     desk.round = { layout: desk.layout, order: goesOn ? Math.min(round.order, order) : order, sheetRows, pieces };
     let reach = 0;
     for (const one of pieces) if (one.from <= reach) reach = Math.max(reach, one.to);
     if (reach < Math.min(usedRows, sheetRows)) return;
     const now: Digest[] = pieces.flatMap((one) => one.digests);
     while (now.length < sheetRows) now.push({ high: 0, low: 0 });
-    const readAt: ReadAt = [Math.min(...pieces.map((one) => one.readAt[0])), Math.max(...pieces.map((one) => one.readAt[1]))];
+    const readAt: ReadAt = [
+      Math.min(...pieces.map((one) => one.readAt[0])),
+      Math.max(...pieces.map((one) => one.readAt[1])),
+    ];
     const roundOrder = desk.round.order;
     desk.round = undefined;
     if (desk.digestsSince !== undefined && desk.digestsSince <= roundOrder) desk.digestsSince = undefined;
@@ -383,7 +427,14 @@ class Fold {
     if (!found.moved && open.length === 0 && held.unknownRows === 0) desk.checkedAt = readAt[0];
   }
 
-  #verified(sheetId: number, desk: SheetDesk, from: number, to: number, digests: readonly Digest[], readAt: ReadAt): void {
+  #verified(
+    sheetId: number,
+    desk: SheetDesk,
+    from: number,
+    to: number,
+    digests: readonly Digest[],
+    readAt: ReadAt,
+  ): void {
     desk.unproven = cutStretch(desk.unproven, { from, to }, () => true);
     if (!CHECKING.has(this.#post.cause) || to <= from) return;
     const digest = digestText(digestOfWindow(from, digests));
@@ -424,7 +475,10 @@ class Fold {
   #doubt(sheetId: number, stretch: Stretch): void {
     const desk = this.#sheetDesk(sheetId);
     const since = this.#desk.order;
-    desk.doubts = addStretch(desk.doubts, { ...stretch, since }, (a, b) => ({ ...a, since: Math.max(a.since, b.since) }));
+    desk.doubts = addStretch(desk.doubts, { ...stretch, since }, (a, b) => ({
+      ...a,
+      since: Math.max(a.since, b.since),
+    }));
     this.#unproven(sheetId, stretch);
   }
 
@@ -471,7 +525,10 @@ export const usedCells = (desk: SheetDesk): number => desk.seen.usedRows * desk.
 
 /** The spreadsheet as a change tells it: how many rows a sheet that is held has is the business of `rows` changes. */
 function spreadsheetAsHeld(spreadsheet: Spreadsheet, state: SpreadsheetState): Spreadsheet {
-  const sheets = spreadsheet.sheets.map(({ usedRows: _, usedColumns: __, ...sheet }) => {
+  const sheets = spreadsheet.sheets.map((read) => {
+    const sheet = { ...read };
+    delete sheet.usedRows;
+    delete sheet.usedColumns;
     const held = state.sheetState(sheet.sheetId);
     return held ? { ...sheet, rows: held.rows.length } : sheet;
   });
@@ -479,10 +536,7 @@ function spreadsheetAsHeld(spreadsheet: Spreadsheet, state: SpreadsheetState): S
 }
 
 const wantedRows = (lease: Lease | undefined): Stretch | undefined =>
-  lease?.want.kind === "cells"
-    ? { from: lease.want.range.startRowIndex, to: lease.want.range.endRowIndex }
-    : undefined;
+  lease?.want.kind === "cells" ? { from: lease.want.range.startRowIndex, to: lease.want.range.endRowIndex } : undefined;
 
 const wantedWidth = (lease: Lease | undefined): number | undefined =>
   lease?.want.kind === "cells" ? lease.want.range.endColumnIndex : undefined;
-

@@ -30,8 +30,14 @@ export function issueWants(post: Post, state: SpreadsheetState, desk: Desk, now:
     cells += cost;
     desk.order += 1;
     desk.wantCount += 1;
-    const want = { ...draft, id: `${desk.startedAt.toString(36)}-${desk.wantCount}` } as Want;
-    desk.leases.set(want.id, { want, order: desk.order, issuedAt: now, run: post.run, until: now + limits.wantLeaseMs });
+    const want: Want = { ...draft, id: `${desk.startedAt.toString(36)}-${desk.wantCount}` };
+    desk.leases.set(want.id, {
+      want,
+      order: desk.order,
+      issuedAt: now,
+      run: post.run,
+      until: now + limits.wantLeaseMs,
+    });
     wants.push(want);
     return true;
   };
@@ -45,7 +51,8 @@ export function issueWants(post: Post, state: SpreadsheetState, desk: Desk, now:
     if (!sheet) continue;
     const onSheet = out.filter((lease) => isAbout(lease, held.sheet.sheetId, sheet.layout));
     if (!isTired && sheet.digestsSince !== undefined && !issueDigests(held, sheet, onSheet, issue)) break;
-    if (!isTired && sheet.doubts.length > 0 && !issueRows(held, sheet, doubtfulRows(sheet, held, onSheet), issue)) break;
+    if (!isTired && sheet.doubts.length > 0 && !issueRows(held, sheet, doubtfulRows(sheet, held, onSheet), issue))
+      break;
     if (held.unknownRows === 0 || (!isForCopying && held.unknownRows > MOST_ROWS_BY_THE_WAY)) continue;
     if (!issueRows(held, sheet, unknownRows(held, onSheet), issue)) break;
   }

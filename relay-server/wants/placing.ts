@@ -15,7 +15,8 @@ export type Arrival = Omit<Stamp, "arrivedAt"> & { readonly lease: Lease | undef
  */
 export function isAfter(arrival: Arrival, earlier: Pick<Stamp, "readAt" | "run" | "n" | "order">): boolean {
   if (arrival.lease && arrival.lease.order >= earlier.order) return true;
-  if (arrival.run === earlier.run) return arrival.n > earlier.n || (arrival.n === earlier.n && arrival.order > earlier.order);
+  if (arrival.run === earlier.run)
+    return arrival.n > earlier.n || (arrival.n === earlier.n && arrival.order > earlier.order);
   return arrival.readAt[0] > earlier.readAt[1] + limits.orderMarginMs;
 }
 

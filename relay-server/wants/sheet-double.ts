@@ -40,21 +40,19 @@ export class SheetDouble {
   }
 
   sheets(): Reading {
-    const sheets = this.grids.map(
-      (grid, index): Sheet => ({
-        sheetId: grid.sheetId,
-        title: grid.title,
-        index,
-        rows: grid.rows.length,
-        columns: grid.columns,
-        usedRows: this.usedRows(grid),
-        usedColumns: this.usedColumns(grid),
-        frozenRows: 0,
-        frozenColumns: 0,
-        hidden: false,
-        kind: "GRID",
-      }),
-    );
+    const sheets = this.grids.map((grid, index): Sheet => ({
+      sheetId: grid.sheetId,
+      title: grid.title,
+      index,
+      rows: grid.rows.length,
+      columns: grid.columns,
+      usedRows: this.usedRows(grid),
+      usedColumns: this.usedColumns(grid),
+      frozenRows: 0,
+      frozenColumns: 0,
+      hidden: false,
+      kind: "GRID",
+    }));
     const spreadsheet = { title: "Double", locale: "en_US", timeZone: "Etc/UTC", sheets };
     return { kind: "sheets", readAt: [this.now, this.now], spreadsheet };
   }
@@ -84,7 +82,9 @@ export class SheetDouble {
     const size = { sheetRows: grid.rows.length, sheetColumns: grid.columns };
     const row = (index: number): Row => canonicalRow(grid.rows[index] ?? []);
     if (want.kind === "rows") {
-      const rows = want.rows.filter((index) => index < grid.rows.length).map((index): [number, Row] => [index, row(index)]);
+      const rows = want.rows
+        .filter((index) => index < grid.rows.length)
+        .map((index): [number, Row] => [index, row(index)]);
       return { kind: "rows", readAt, want: want.id, sheetId: want.sheetId, rows, ...size };
     }
     if (want.kind === "cells") {
@@ -92,7 +92,16 @@ export class SheetDouble {
       const end = Math.min(want.range.endRowIndex, grid.rows.length);
       const cells = Array.from({ length: end - top }, (_, offset) => row(top + offset));
       const read = { rows: end - top, columns: grid.columns };
-      return { kind: "cells", readAt, want: want.id, sheetId: want.sheetId, at: { row: top, column: 0 }, cells, size: read, ...size };
+      return {
+        kind: "cells",
+        readAt,
+        want: want.id,
+        sheetId: want.sheetId,
+        at: { row: top, column: 0 },
+        cells,
+        size: read,
+        ...size,
+      };
     }
     const from = Math.min(want.from, grid.rows.length);
     const to = Math.min(want.to, grid.rows.length);
@@ -162,7 +171,14 @@ export class RelayDouble {
     let n = 1;
     for (; wants.length > 0 && n < 200; n += 1) {
       this.double.now += 300;
-      wants = this.take(this.double.post(run, n, cause, wants.map((want) => this.double.answer(want))));
+      wants = this.take(
+        this.double.post(
+          run,
+          n,
+          cause,
+          wants.map((want) => this.double.answer(want)),
+        ),
+      );
     }
     return n;
   }

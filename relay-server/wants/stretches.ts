@@ -15,7 +15,9 @@ export function addStretch<T extends Stretch>(list: readonly T[], added: T, join
   after.push(grown);
   after.sort((a, b) => a.from - b.from);
   const [first, ...others] = after;
-  return first && after.length > MOST ? [others.reduce((a, b) => ({ ...join(a, b), from: a.from, to: b.to }), first)] : after;
+  return first && after.length > MOST
+    ? [others.reduce((a, b) => ({ ...join(a, b), from: a.from, to: b.to }), first)]
+    : after;
 }
 
 /** Takes rows out of those stretches for which `concerns` holds. */
