@@ -163,7 +163,10 @@ function describeScript(facts: SyncFacts, now: number): Status {
   };
 }
 
-const storageWords: Record<NonNullable<SyncFacts["storage"]>, Pick<Status, "word" | "headline" | "detail" | "action">> = {
+const storageWords: Record<
+  NonNullable<SyncFacts["storage"]>,
+  Pick<Status, "word" | "headline" | "detail" | "action">
+> = {
   newer: {
     word: "Update",
     headline: "The copy on this machine was made by a newer version.",
