@@ -43,7 +43,7 @@ export function parseA1(text: string, size: { rows: number; columns: number }): 
   const quoted = /^'((?:[^']|'')+)'(?:!(.*))?$/s.exec(text);
   if (!quoted && text.startsWith("'")) return undefined;
   const cut = text.lastIndexOf("!");
-  const title = quoted ? quoted[1]?.replaceAll("''", "'") : cut >= 0 ? text.slice(0, cut) : undefined;
+  const title = quoted ? quoted[1]?.replace(/''/g, "'") : cut >= 0 ? text.slice(0, cut) : undefined;
   const place = quoted ? quoted[2] : text.slice(cut + 1);
   const range = place === undefined ? undefined : parseRange(place, size);
   if (range) return title === "" ? undefined : { title, range };
