@@ -1,0 +1,114 @@
+/** Builds what `clasp push` sends to Google: one script file, the manifest, and the pages. */
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { build, type BuildOptions } from "esbuild";
+
+const here = import.meta.dirname;
+
+export type BuildAppsScript = {
+  readonly outDir: string;
+  /** The one relay that the script may call. With it Google refuses every other address. */
+  readonly relayUrl?: string | undefined;
+  /** Asks for the right to see the e-mail of whoever edits; without it Google tells a pseudonym at most. */
+  readonly emails?: boolean | undefined;
+};
+
+export const builtFiles = ["Code.js", "Connect.html", "Sidebar.html", "appsscript.json"] as const;
+
+/** Writes the built files, and nothing else, into `outDir`. */
+export async function buildAppsScript({ outDir, relayUrl, emails }: BuildAppsScript): Promise<void> {
+  const files: Record<(typeof builtFiles)[number], string> = {
+    "Code.js": await script(),
+    "Connect.html": await page("connect"),
+    "Sidebar.html": await page("sidebar"),
+    "appsscript.json": `${JSON.stringify(manifest({ relayUrl, emails }), null, 2)}\n`,
+  };
+  await rm(outDir, { recursive: true, force: true });
+  await mkdir(outDir, { recursive: true });
+  await Promise.all(builtFiles.map((name) => writeFile(join(outDir, name), files[name])));
+}
+
+/** Google finds functions by `function name() {}` at the top of the file, so each export of main.ts gets one. */
+async function script(): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(here, "package.json"), "utf8")) as { version: string };
+  const common = {
+    entryPoints: [join(here, "main.ts")],
+    bundle: true,
+    write: false,
+    target: "es2019",
+    charset: "utf8",
+    legalComments: "none",
+    logLevel: "warning",
+    define: { SHEETWIRE_VERSION: JSON.stringify(version) },
+  } satisfies BuildOptions;
+  const { metafile } = await build({ ...common, format: "esm", metafile: true, outfile: "names.js" });
+  const names = Object.values(metafile.outputs).flatMap((output) => output.exports);
+  if (names.length === 0) throw new Error("main.ts exports nothing that Google could call.");
+  const { outputFiles } = await build({
+    ...common,
+    format: "iife",
+    globalName: "sheetwire_",
+    banner: { js: `// Sheetwire ${version}. Built from apps-script/; changes made here are lost with the next push.` },
+    footer: { js: names.map((name) => `function ${name}() { return sheetwire_.${name}.apply(this, arguments); }`).join("\n") },
+  });
+  return outputFiles[0]?.text ?? "";
+}
+
+/** A page with its style and script inside: Apps Script stores no other files. */
+async function page(name: "connect" | "sidebar"): Promise<string> {
+  const folder = join(here, "sidebar", "page");
+  const { outputFiles } = await build({
+    entryPoints: [join(folder, `${name}.ts`)],
+    bundle: true,
+    write: false,
+    format: "iife",
+    target: "es2019",
+    charset: "utf8",
+    legalComments: "none",
+    logLevel: "warning",
+  });
+  const code = (outputFiles[0]?.text ?? "").replaceAll("</script", "<\\/script");
+  const look = await readFile(join(folder, "look.css"), "utf8");
+  const html = (await readFile(join(folder, `${name}.html`), "utf8"))
+    .replace('<link rel="stylesheet" href="look.css" />', () => `<style>\n${look}</style>`)
+    .replace(`<script src="${name}.ts"></script>`, () => `<script>\n${code}</script>`);
+  // Google reads `<?` anywhere in a page as the start of a template.
+  if (html.includes("<?")) throw new Error(`${name}.html holds "<?", which Google takes for a template.`);
+  if (!html.includes("<style>") || !html.includes("<script>\n")) throw new Error(`${name}.html lacks its style or script.`);
+  return html;
+}
+
+export function manifest({ relayUrl, emails }: Pick<BuildAppsScript, "relayUrl" | "emails">): object {
+  const scope = (name: string) => `https://www.googleapis.com/auth/${name}`;
+  return {
+    timeZone: "Etc/UTC",
+    runtimeVersion: "V8",
+    exceptionLogging: "STACKDRIVER",
+    dependencies: {},
+    oauthScopes: [
+      scope("spreadsheets.currentonly"),
+      scope("script.external_request"),
+      scope("script.scriptapp"),
+      scope("script.container.ui"),
+      ...(emails ? [scope("userinfo.email")] : []),
+    ],
+    ...(relayUrl === undefined ? {} : { urlFetchWhitelist: [allowed(relayUrl)] }),
+    webapp: { access: "ANYONE_ANONYMOUS", executeAs: "USER_DEPLOYING" },
+  };
+}
+
+/** Google wants https, the whole host name and a path. */
+function allowed(relayUrl: string): string {
+  const url = URL.canParse(relayUrl) ? new URL(relayUrl) : undefined;
+  if (url?.protocol !== "https:" || url.search || url.hash || url.username) {
+    throw new Error(`The relay's address must be a plain https address; this is not: ${relayUrl}`);
+  }
+  return `${url.origin}${url.pathname.replace(/\/+$/, "")}/`;
+}
+
+if (import.meta.main) {
+  const outDir = resolve(here, "dist");
+  const [relayUrl] = process.argv.slice(2).filter((word) => !word.startsWith("--"));
+  await buildAppsScript({ outDir, relayUrl, emails: process.argv.includes("--emails") });
+  console.log(`Built ${builtFiles.join(", ")} in ${outDir}`);
+}

@@ -1,0 +1,39 @@
+/** The script's functions, called from its pages. */
+
+type Runner = {
+  withSuccessHandler(handler: (answer: unknown) => void): Runner;
+  withFailureHandler(handler: (fault: unknown) => void): Runner;
+} & Readonly<Record<string, (...args: readonly string[]) => void>>;
+
+declare const google: { script: { run: Runner; host: { close(): void } } };
+
+export type Answer = {
+  readonly ok: boolean;
+  readonly message?: string;
+  readonly notice?: string;
+  readonly connected?: boolean;
+  readonly tone?: string;
+  readonly headline?: string;
+  readonly detail?: string;
+};
+
+/** Never rejects: a call that did not come through is an answer that says so. */
+export function callScript(name: string, ...args: readonly string[]): Promise<Answer> {
+  return new Promise((resolve) => {
+    google.script.run
+      .withSuccessHandler((answer) => resolve((answer ?? { ok: false, message: "The script gave no answer." }) as Answer))
+      .withFailureHandler(() =>
+        resolve({ ok: false, message: "Google could not run the script. Reload the spreadsheet and try again." }),
+      )
+      [name]?.(...args);
+  });
+}
+
+export const closePage = (): void => google.script.host.close();
+
+/** An element of the page that the code cannot do without. */
+export function part<E extends HTMLElement>(id: string, kind: new () => E): E {
+  const found = document.getElementById(id);
+  if (!(found instanceof kind)) throw new Error(`The page has no ${id}.`);
+  return found;
+}
