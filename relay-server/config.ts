@@ -4,6 +4,8 @@ import { join, resolve } from "node:path";
 import * as z from "zod";
 
 export const CONFIG_FILE = "sheetwire.config.json";
+/** In the data folder while a relay runs: where it listens, for a command beside it that needs the address. */
+export const LISTENING_FILE = "listening.json";
 
 export type StoreChoice = { readonly kind: "sqlite"; readonly path: string } | { readonly kind: "memory" };
 

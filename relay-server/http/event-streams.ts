@@ -1,0 +1,85 @@
+import type { ServerResponse } from "node:http";
+import { limits } from "@sheetwire/shared/limits";
+import { refusals, type Cursor, type RefusalCode } from "@sheetwire/shared/protocol";
+import type { Access } from "../access/access.ts";
+import type { FanOut } from "../fan-out/fan-out.ts";
+import type { Metrics } from "../telemetry/telemetry.ts";
+
+/** The log as server-sent events: `watching`, then `changes` with ids to resume from, and `status` in between. */
+export type EventStreams = {
+  open(response: ServerResponse, spreadsheetId: string, cursor: Cursor | undefined, deviceId: string): void;
+  stop(): void;
+};
+
+/** A comment this often, so that nobody on the way takes the stream for dead, in milliseconds. */
+const HEARTBEAT_MS = 15_000;
+
+export function createEventStreams(needs: { fanOut: FanOut; access: Access; metrics: Metrics }): EventStreams {
+  const { fanOut, access, metrics } = needs;
+  const open = new Set<{ response: ServerResponse; deviceId: string; end: (code: RefusalCode) => void }>();
+  const stopListening = access.onChange(() => {
+    for (const stream of open) if (!access.isGood(stream.deviceId)) stream.end("unauthorized");
+  });
+  const heartbeat = setInterval(() => {
+    for (const { response } of open) {
+      // One that takes not even comments is ended by its queue, not fed further.
+      if (!response.writableNeedDrain) response.write(":\n\n");
+    }
+  }, HEARTBEAT_MS);
+  heartbeat.unref();
+
+  return {
+    open(response, spreadsheetId, cursor, deviceId) {
+      response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no" });
+      response.flushHeaders();
+      const end = (code: RefusalCode): void => {
+        leave();
+        if (response.writableLength + 1024 < limits.readerQueueMaxBytes) {
+          const { nextStep } = refusals[code];
+          response.end(`event: refused\ndata: ${JSON.stringify({ kind: "refused", code, nextStep })}\n\n`);
+        } else response.destroy();
+      };
+      const stream = { response, deviceId, end };
+      open.add(stream);
+      metrics.watches.inc();
+      let epoch = "";
+      const leave = fanOut.join(spreadsheetId, cursor, {
+        begin(beginning) {
+          epoch = beginning.epoch;
+          const { seq, chain, recovered } = beginning;
+          const data = JSON.stringify({ kind: "watching", spreadsheetId, epoch, seq, chain, recovered });
+          response.write(`id: ${epoch}:${seq}:${chain}\nevent: watching\ndata: ${data}\n\n`);
+        },
+        deliver({ lastSeq, chain, data }) {
+          response.write(`id: ${epoch}:${lastSeq}:${chain}\nevent: changes\ndata: `);
+          response.write(data);
+          response.write("\n\n");
+        },
+        tell: (status) => void response.write(`event: status\ndata: ${status}\n\n`),
+        queuedBytes: () => response.writableLength,
+        drained: () =>
+          new Promise((resolve) => {
+            if (!response.writableNeedDrain || response.destroyed) return resolve();
+            const done = (): void => {
+              response.off("drain", done);
+              response.off("close", done);
+              resolve();
+            };
+            response.on("drain", done);
+            response.on("close", done);
+          }),
+        end,
+      });
+      response.on("close", () => {
+        if (!open.delete(stream)) return;
+        metrics.watches.dec();
+        leave();
+      });
+    },
+    stop() {
+      clearInterval(heartbeat);
+      stopListening();
+      for (const stream of open) stream.end("shutting-down");
+    },
+  };
+}

@@ -1,0 +1,222 @@
+/** The HTTP server: bounds, refusals and what is told of every request. It knows no feature: routes are handed in. */
+import type { ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
+import { limits } from "@sheetwire/shared/limits";
+import { problemOf, refusals, type RefusalCode } from "@sheetwire/shared/protocol";
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { Access, Device } from "../access/access.ts";
+import { DiskFullError } from "../log/log.ts";
+import type { Logger, Metrics } from "../telemetry/telemetry.ts";
+
+export { changesRoute } from "./changes.ts";
+export { createEventStreams, type EventStreams } from "./event-streams.ts";
+export { healthRoutes } from "./health.ts";
+export { openapiRoute } from "./openapi.ts";
+export { postsRoute } from "./posts.ts";
+export { readRoutes } from "./reads.ts";
+export { snapshotRoute } from "./snapshot.ts";
+
+/** A no, as a value: the server makes the problem document of it. */
+export type Refused = {
+  readonly ok: false;
+  readonly code: RefusalCode;
+  readonly detail?: string | undefined;
+  readonly maxBytes?: number | undefined;
+  readonly retryAfterMs?: number | undefined;
+};
+
+export type Answer =
+  | Refused
+  | {
+      readonly ok: true;
+      readonly status?: number;
+      readonly type?: string;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly body: string | Readable;
+    }
+  /** The route writes the response itself from here on. */
+  | { readonly ok: true; readonly takeOver: (response: ServerResponse) => void };
+
+/** What a route is asked, with everything from outside still `unknown` or text. */
+export type Asked = {
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: unknown;
+  readonly headers: FastifyRequest["headers"];
+  /** The raw bytes of a POST. */
+  readonly body: Buffer;
+  /** Whose token it was; only on routes for tokens. */
+  readonly device: Device | undefined;
+};
+
+export type Route = {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  /** `token`: a bearer token that opens `:spreadsheetId`, where the path has one. `open`: the route sees to it itself. */
+  readonly access: "token" | "open";
+  readonly handle: (asked: Asked) => Promise<Answer> | Answer;
+};
+
+type Needs = {
+  routes: readonly Route[];
+  access: Access;
+  metrics: Metrics;
+  logger: Logger;
+  elapsed: () => number;
+  maxConnections: number;
+  isStopping: () => boolean;
+};
+
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
+/** The longest path parameter: an A1 name with a long sheet title, percent-encoded. */
+const PARAM_MAX_CHARS = 4_096;
+
+export function createHttp({ routes, access, metrics, logger, elapsed, maxConnections, isStopping }: Needs): FastifyInstance {
+  const app = fastify({
+    bodyLimit: limits.postMaxBytes,
+    requestTimeout: 60_000,
+    keepAliveTimeout: 65_000,
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000 },
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: PARAM_MAX_CHARS },
+    clientErrorHandler: (_error, socket) => {
+      // Not HTTP, or its headers did not come in time: there is no request to answer in the usual way.
+      const body = JSON.stringify(problemOf("malformed"));
+      if (!socket.writable) return void socket.destroy();
+      socket.end(
+        `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+      );
+    },
+    frameworkErrors: (_error, _request, reply) => void refuse(reply, { ok: false, code: "malformed" }),
+  });
+  app.server.maxConnections = maxConnections;
+
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+  app.addHook("onRequest", async (request, reply) => {
+    startedAt.set(request, elapsed());
+    reply.headers(COMMON_HEADERS);
+    if (isStopping()) {
+      reply.header("connection", "close");
+      return refuse(reply, { ok: false, code: "shutting-down", retryAfterMs: 1_000 });
+    }
+    return undefined;
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    // The pattern, never the path: a path can hold a sheet's title.
+    const route = request.routeOptions.url ?? "none";
+    const ms = elapsed() - (startedAt.get(request) ?? elapsed());
+    metrics.requests.inc({ route, method: request.method, status: reply.statusCode });
+    metrics.requestSeconds.observe({ route }, ms / 1000);
+    const line = { route, method: request.method, status: reply.statusCode, ms: Math.round(ms * 10) / 10 };
+    if (reply.statusCode >= 500) logger.warn(line, "request failed");
+    else if (reply.statusCode >= 400) logger.info(line, "request refused");
+    else logger.debug(line, "request");
+  });
+  app.setNotFoundHandler((_request, reply) => refuse(reply, { ok: false, code: "not-found" }));
+  app.setErrorHandler((error: FastifyError, _request, reply) => refuse(reply, refusalOf(error)));
+
+  function refusalOf(error: FastifyError): Refused {
+    if (error instanceof DiskFullError) return { ok: false, code: "disk-full", retryAfterMs: 60_000 };
+    const known = REFUSAL_OF_FASTIFY[error.code];
+    if (known === "too-large") return { ok: false, code: known, maxBytes: limits.postMaxBytes };
+    if (known) return { ok: false, code: known };
+    if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) return { ok: false, code: "malformed" };
+    metrics.faults.inc();
+    logger.error({ err: error }, "request failed by a fault");
+    return { ok: false, code: "internal" };
+  }
+
+  for (const url of new Set(routes.map((route) => route.path))) {
+    const atPath = routes.filter((route) => route.path === url);
+    const forTokens = atPath.some((route) => route.access === "token");
+    for (const route of atPath) serve(app, route, access);
+    if (forTokens) {
+      // A browser asks before it sends a bearer token across origins. There are no cookies to be abused.
+      app.options(url, (_request, reply) => reply.code(204).headers(PREFLIGHT_HEADERS).send());
+    }
+    const taken: string[] = [...atPath.map((route) => route.method), ...(forTokens ? ["OPTIONS"] : [])];
+    const others = METHODS.filter((method) => !taken.includes(method));
+    app.route({
+      method: others,
+      url,
+      onRequest: async (_request, reply) => refuse(reply.header("allow", taken.join(", ")), { ok: false, code: "method-not-allowed" }),
+      handler: () => undefined,
+    });
+  }
+  return app;
+}
+
+const startedAt = new WeakMap<FastifyRequest, number>();
+
+const COMMON_HEADERS = {
+  "x-content-type-options": "nosniff",
+  "cache-control": "no-store",
+  "access-control-allow-origin": "*",
+  "access-control-expose-headers": "ETag, Retry-After",
+};
+
+const PREFLIGHT_HEADERS = {
+  "access-control-allow-methods": "GET",
+  "access-control-allow-headers": "Authorization, If-Match, If-None-Match, Last-Event-ID",
+  "access-control-max-age": "86400",
+};
+
+const REFUSAL_OF_FASTIFY: Readonly<Record<string, RefusalCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: "too-large",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported-media-type",
+  FST_ERR_CTP_EMPTY_TYPE: "unsupported-media-type",
+};
+
+function serve(app: FastifyInstance, route: Route, access: Access): void {
+  const devices = new WeakMap<FastifyRequest, Device>();
+  app.route({
+    method: route.method,
+    url: route.path,
+    // Before the body is read: nobody without a token makes the relay take one.
+    onRequest: async (request, reply) => {
+      if (route.access !== "token") return undefined;
+      const token = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(request.headers.authorization ?? "")?.[1];
+      const { spreadsheetId } = paramsOf(request);
+      const device =
+        token && (spreadsheetId === undefined ? access.deviceOf(token) : access.opens(token, spreadsheetId, "read"));
+      if (!device) return refuse(reply.header("www-authenticate", "Bearer"), { ok: false, code: "unauthorized" });
+      devices.set(request, device);
+      return undefined;
+    },
+    handler: async (request, reply) => {
+      const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+      const { headers, query } = request;
+      const answer = await route.handle({ params: paramsOf(request), query, headers, body, device: devices.get(request) });
+      if (!answer.ok) return refuse(reply, answer);
+      if ("takeOver" in answer) {
+        reply.hijack();
+        for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value);
+        answer.takeOver(reply.raw);
+        return reply;
+      }
+      return reply
+        .code(answer.status ?? 200)
+        .type(answer.type ?? "application/json; charset=utf-8")
+        .headers(answer.headers ?? {})
+        .send(answer.body);
+    },
+  });
+}
+
+function paramsOf(request: FastifyRequest): Readonly<Record<string, string>> {
+  // The router yields text for every named parameter, and nothing else.
+  return (request.params ?? {}) as Record<string, string>;
+}
+
+function refuse(reply: FastifyReply, { code, detail, maxBytes, retryAfterMs }: Refused): FastifyReply {
+  if (retryAfterMs !== undefined) reply.header("retry-after", String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
+  return reply
+    .code(refusals[code].status)
+    .type("application/problem+json")
+    .send(JSON.stringify(problemOf(code, { detail, maxBytes, retryAfterMs })));
+}
+
+/** A JSON answer. */
+export const json = (body: unknown): Answer => ({ ok: true, body: JSON.stringify(body) });

@@ -1,0 +1,172 @@
+/** A whole relay over a log and access records of your choice. Reading this file shows every route. */
+import type { AddressInfo } from "node:net";
+import { limits } from "@sheetwire/shared/limits";
+import { PROTOCOL_VERSION, type RelayFacts } from "@sheetwire/shared/protocol";
+import type { Access } from "./access/access.ts";
+import { urlOf, type Config } from "./config.ts";
+import { createFactsTeller, createFanOut } from "./fan-out/fan-out.ts";
+import {
+  changesRoute,
+  createEventStreams,
+  createHttp,
+  healthRoutes,
+  openapiRoute,
+  postsRoute,
+  readRoutes,
+  snapshotRoute,
+  type Route,
+} from "./http/http.ts";
+import type { Ingest } from "./ingest/ingest.ts";
+import type { ChangeLog } from "./log/log.ts";
+import { createFeed } from "./socket/socket.ts";
+import type { Logger, Metrics } from "./telemetry/telemetry.ts";
+import { VERSION } from "./version.ts";
+
+export type RelayNeeds = {
+  log: ChangeLog;
+  access: Access;
+  ingest: Ingest;
+  logger: Logger;
+  metrics: Metrics;
+  /** Milliseconds since 1970. */
+  now: () => number;
+  /** Milliseconds by a clock that never jumps. */
+  elapsed: () => number;
+};
+
+export type Relay = {
+  /** Where it listens; only after `listen`. */
+  readonly url: string;
+  listen(): Promise<string>;
+  /** Says goodbye to every reader, lets requests under way end, and frees the port. The log stays open: who opened it closes it. */
+  stop(): Promise<void>;
+};
+
+/** How long requests under way may take to end once the relay stops, in milliseconds. */
+const LAST_REQUESTS_MS = 5_000;
+/** How often posts that need not be remembered any more are forgotten, in milliseconds. */
+const FORGET_EVERY_MS = 60 * 60_000;
+
+export function createRelay(config: Pick<Config, "host" | "port">, needs: RelayNeeds): Relay {
+  const { log, access, ingest, logger, metrics, now, elapsed } = needs;
+  const onFault = (error: unknown): void => {
+    metrics.faults.inc();
+    logger.error({ err: error }, "fault");
+  };
+  const fanOut = createFanOut({
+    log,
+    elapsed,
+    onFault,
+    onDelivered: () => metrics.delivered.inc(),
+    onLogged: (changes) => metrics.changes.inc(changes),
+  });
+  const factsOf = async (spreadsheetId: string): Promise<RelayFacts> => ({
+    ...((await ingest.factsOf(spreadsheetId)) ?? NOTHING_HEARD),
+    watchers: fanOut.watchers(spreadsheetId),
+    relay: { version: VERSION, protocol: PROTOCOL_VERSION },
+  });
+  const facts = createFactsTeller({ fanOut, factsOf, elapsed, onFault });
+  fanOut.onWatchers((spreadsheetId) => facts.changed(spreadsheetId));
+  const stopFacts = ingest.onFacts((spreadsheetId) => facts.changed(spreadsheetId));
+  const streams = createEventStreams({ fanOut, access, metrics });
+  const feed = createFeed({ access, fanOut, metrics, logger, version: VERSION, now, elapsed, maxSockets: limits.connectionsMax });
+  const stopWatchingAccess = access.watch(onFault);
+  const stopKnowing = keepKnown(access, log, ingest, onFault);
+  const forgetting = setInterval(() => {
+    log.forgetPosts(now() - limits.postIdMemoryMs).catch(onFault);
+  }, FORGET_EVERY_MS);
+  forgetting.unref();
+  let isStopping = false;
+  let url = "";
+
+  const routes: Route[] = [
+    /* POST /v1/spreadsheets/:spreadsheetId/posts */ postsRoute({ ingest, metrics, elapsed }),
+    /* GET /v1/spreadsheets, /v1/spreadsheets/:spreadsheetId, …/values/:a1, …/digests, …/status */
+    ...readRoutes({ ingest, factsOf }),
+    /* GET /v1/spreadsheets/:spreadsheetId/snapshot */ snapshotRoute({ ingest }),
+    /* GET /v1/spreadsheets/:spreadsheetId/changes, as JSON or as events */ changesRoute({ log, streams }),
+    /* GET /livez, /readyz, /metrics, /status */
+    ...healthRoutes({
+      metrics,
+      version: VERSION,
+      elapsed,
+      isReady: () => isReady(log, onFault),
+      counts: () => ({ spreadsheets: access.spreadsheets().length }),
+    }),
+  ];
+  /* GET /v1/openapi.json */
+  routes.push(openapiRoute(VERSION, routes));
+  const app = createHttp({
+    routes,
+    access,
+    metrics,
+    logger,
+    elapsed,
+    maxConnections: limits.connectionsMax,
+    isStopping: () => isStopping,
+  });
+  /* WebSocket /v1/feed */
+  app.server.on("upgrade", feed.upgrade);
+
+  return {
+    get url() {
+      return url;
+    },
+    async listen() {
+      await app.listen({ host: config.host, port: config.port });
+      const { port } = app.server.address() as AddressInfo;
+      url = urlOf(config.host, port);
+      return url;
+    },
+    async stop() {
+      if (isStopping) return;
+      isStopping = true;
+      clearInterval(forgetting);
+      stopKnowing();
+      stopWatchingAccess();
+      stopFacts();
+      facts.stop();
+      streams.stop();
+      await feed.stop();
+      fanOut.stop();
+      const cut = setTimeout(() => app.server.closeAllConnections(), LAST_REQUESTS_MS);
+      await app.close();
+      clearTimeout(cut);
+      await ingest.close();
+    },
+  };
+}
+
+const NOTHING_HEARD: Omit<RelayFacts, "watchers" | "relay"> = {
+  script: { answerers: [], triggers: [] },
+  allowance: { spentMs: 0, limitMs: limits.triggerDayMs },
+  sweep: { unprovenRows: 0 },
+  healed: { count: 0 },
+};
+
+async function isReady(log: ChangeLog, onFault: (error: unknown) => void): Promise<boolean> {
+  try {
+    await log.head("readyz");
+    return true;
+  } catch (error) {
+    onFault(error);
+    return false;
+  }
+}
+
+/** Keeps step with the spreadsheets that are known: each has a log, and of one that was removed nothing stays in memory. */
+function keepKnown(access: Access, log: ChangeLog, ingest: Ingest, onFault: (error: unknown) => void): () => void {
+  let known = new Map<string, number>();
+  const look = (): void => {
+    const current = new Map(access.spreadsheets().map((one) => [one.spreadsheetId, one.createdAt]));
+    for (const [spreadsheetId, createdAt] of known) {
+      if (current.get(spreadsheetId) !== createdAt) ingest.forget(spreadsheetId);
+    }
+    for (const [spreadsheetId, createdAt] of current) {
+      if (known.get(spreadsheetId) !== createdAt) log.create(spreadsheetId).catch(onFault);
+    }
+    known = current;
+  };
+  look();
+  return access.onChange(look);
+}
