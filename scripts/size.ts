@@ -1,5 +1,5 @@
 /** Holds the built programs to their sizes, in bytes as they are loaded (1 kB = 1000 bytes). `node scripts/size.ts` */
-import { globSync, readFileSync, statSync } from "node:fs";
+import { existsSync, globSync, readFileSync, statSync } from "node:fs";
 import { join, posix, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "..");
@@ -24,6 +24,12 @@ function withStaticImports(folder: string, file: string, seen = new Set<string>(
 
 const bytesOf = (folder: string, files: Iterable<string>): number =>
   [...files].reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
+
+for (const built of ["apps-script/dist/Code.js", "extension/.output/chrome-mv3", "extension/.output/firefox-mv3"]) {
+  if (existsSync(join(root, built))) continue;
+  console.error(`There is no ${built}. Build first: npm run build`);
+  process.exit(1);
+}
 
 const rows: { name: string; bytes: number; mostBytes: number }[] = [];
 
