@@ -46,16 +46,16 @@ spreadsheet
       const url = relayUrl(config);
       const added = access.addSpreadsheet(spreadsheetId);
       if (!added) {
-        throw new Complaint(
-          `${spreadsheetId} is known already. For a new key: sheetwire key rotate ${spreadsheetId}`,
-        );
+        throw new Complaint(`${spreadsheetId} is known already. For a new key: sheetwire key rotate ${spreadsheetId}`);
       }
       await log.create(spreadsheetId);
       const { ingestKey } = added;
       const connectionString = connectionStringOf({ url, spreadsheetId, ingestKey });
       if (json) return outJson({ spreadsheetId, ingestKey, connectionString });
       out(`Added ${spreadsheetId}.`);
-      out(`In the spreadsheet, choose Sheetwire > Connect and paste this line. It opens this spreadsheet only; keep it secret:`);
+      out(
+        `In the spreadsheet, choose Sheetwire > Connect and paste this line. It opens this spreadsheet only; keep it secret:`,
+      );
       out("");
       out(connectionString);
     });
@@ -130,7 +130,8 @@ device
       if (!access.isKnown(spreadsheetId)) throw unknown(spreadsheetId);
       const devices = access.devices(spreadsheetId);
       if (json) return outJson(devices);
-      if (devices.length === 0) return out(`No devices yet. Add one: sheetwire device add ${spreadsheetId} --name NAME`);
+      if (devices.length === 0)
+        return out(`No devices yet. Add one: sheetwire device add ${spreadsheetId} --name NAME`);
       for (const { deviceId, name, scopes, lastSeenAt, revokedAt } of devices) {
         const seen = lastSeenAt === undefined ? "never seen" : `seen ${new Date(lastSeenAt).toISOString()}`;
         const revoked = revokedAt === undefined ? "" : `  revoked ${new Date(revokedAt).toISOString()}`;
@@ -211,14 +212,18 @@ function relayUrl({ publicUrl, host, port, dataDir }: Config): string {
     ? z.object({ url: z.url() }).safeParse(JSON.parse(readFileSync(path, "utf8")))
     : undefined;
   if (listening?.success) return listening.data.url;
-  throw new Complaint("SHEETWIRE_PORT is 0, so the relay's address is not known. Start the relay first, or set SHEETWIRE_PUBLIC_URL.");
+  throw new Complaint(
+    "SHEETWIRE_PORT is 0, so the relay's address is not known. Start the relay first, or set SHEETWIRE_PUBLIC_URL.",
+  );
 }
 
 const connectionStringOf = (connection: Connection): string =>
   CONNECTION_PREFIX + Buffer.from(JSON.stringify(connection)).toString("base64url");
 
 const unknown = (spreadsheetId: string): Complaint =>
-  new Complaint(`${spreadsheetId} is not known. See: sheetwire spreadsheet list. To add it: sheetwire spreadsheet add ${spreadsheetId}`);
+  new Complaint(
+    `${spreadsheetId} is not known. See: sheetwire spreadsheet list. To add it: sheetwire spreadsheet add ${spreadsheetId}`,
+  );
 
 async function askBefore(loss: string): Promise<void> {
   if (!process.stdin.isTTY) throw new Complaint(`${loss} Nothing was done: add --yes to do it without being asked.`);
@@ -247,7 +252,8 @@ function nameFrom(text: string): string {
 
 function hoursFrom(text: string): number {
   const hours = Number(text);
-  if (text.trim() === "" || !(hours >= 0 && hours <= 8_760)) throw new InvalidArgumentError("Hours are a number from 0 to 8760.");
+  if (text.trim() === "" || !(hours >= 0 && hours <= 8_760))
+    throw new InvalidArgumentError("Hours are a number from 0 to 8760.");
   return hours;
 }
 

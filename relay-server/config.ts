@@ -30,11 +30,24 @@ const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"
 
 /** Every key: its name in the environment, what it takes (for people), and its schema. */
 const keys = {
-  host: { env: "SHEETWIRE_HOST", takes: "a host name or address to listen on", schema: z.string().min(1).default("127.0.0.1") },
+  host: {
+    env: "SHEETWIRE_HOST",
+    takes: "a host name or address to listen on",
+    schema: z.string().min(1).default("127.0.0.1"),
+  },
   port: {
     env: "SHEETWIRE_PORT",
     takes: "a port from 0 (any free one) to 65535",
-    schema: z.union([z.int(), z.string().regex(/^\d{1,5}$/).transform(Number)]).pipe(z.int().min(0).max(65_535)).default(8_787),
+    schema: z
+      .union([
+        z.int(),
+        z
+          .string()
+          .regex(/^\d{1,5}$/)
+          .transform(Number),
+      ])
+      .pipe(z.int().min(0).max(65_535))
+      .default(8_787),
   },
   publicUrl: {
     env: "SHEETWIRE_PUBLIC_URL",
@@ -54,7 +67,10 @@ const keys = {
   store: {
     env: "SHEETWIRE_STORE",
     takes: "sqlite:PATH or memory:",
-    schema: z.string().regex(/^(sqlite:.+|memory:)$/).optional(),
+    schema: z
+      .string()
+      .regex(/^(sqlite:.+|memory:)$/)
+      .optional(),
   },
   logLevel: { env: "SHEETWIRE_LOG_LEVEL", takes: LOG_LEVELS.join(", "), schema: z.enum(LOG_LEVELS).default("info") },
 } as const;
@@ -67,7 +83,9 @@ export function readConfig(env: NodeJS.ProcessEnv, folder: string): Config {
   const file = readFile(join(folder, CONFIG_FILE));
   const unknownInFile = Object.keys(file).filter((name) => !(name in keys));
   if (unknownInFile.length > 0) {
-    throw new ConfigError(`${CONFIG_FILE} has unknown keys: ${unknownInFile.join(", ")}. It takes ${names.join(", ")}.`);
+    throw new ConfigError(
+      `${CONFIG_FILE} has unknown keys: ${unknownInFile.join(", ")}. It takes ${names.join(", ")}.`,
+    );
   }
   const wrong: string[] = [];
   const read = <K extends Key>(name: K): z.output<(typeof keys)[K]["schema"]> => {

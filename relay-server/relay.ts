@@ -69,7 +69,16 @@ export function createRelay(config: Pick<Config, "host" | "port">, needs: RelayN
   fanOut.onWatchers((spreadsheetId) => facts.changed(spreadsheetId));
   const stopFacts = ingest.onFacts((spreadsheetId) => facts.changed(spreadsheetId));
   const streams = createEventStreams({ fanOut, access, metrics });
-  const feed = createFeed({ access, fanOut, metrics, logger, version: VERSION, now, elapsed, maxSockets: limits.connectionsMax });
+  const feed = createFeed({
+    access,
+    fanOut,
+    metrics,
+    logger,
+    version: VERSION,
+    now,
+    elapsed,
+    maxSockets: limits.connectionsMax,
+  });
   const stopWatchingAccess = access.watch(onFault);
   const stopKnowing = keepKnown(access, log, ingest, onFault);
   const forgetting = setInterval(() => {
@@ -106,7 +115,7 @@ export function createRelay(config: Pick<Config, "host" | "port">, needs: RelayN
     isStopping: () => isStopping,
   });
   /* WebSocket /v1/feed */
-  app.server.on("upgrade", feed.upgrade);
+  app.server.on("upgrade", (request, socket, head) => feed.upgrade(request, socket, head));
 
   return {
     get url() {

@@ -114,7 +114,8 @@ export function createAccess({ store, now }: Needs): Access {
     spreadsheets: () =>
       records.spreadsheets.map((one) => ({
         ...one,
-        devices: records.devices.filter((device) => device.spreadsheetId === one.spreadsheetId && !device.revokedAt).length,
+        devices: records.devices.filter((device) => device.spreadsheetId === one.spreadsheetId && !device.revokedAt)
+          .length,
       })),
     rotateKey(spreadsheetId, oldValidForMs = ROTATION_MS) {
       if (!isKnown(spreadsheetId)) return undefined;
@@ -181,6 +182,7 @@ export const bytesOfIngestKey = (secret: string): Uint8Array => Buffer.from(secr
 
 const hashOf = (token: string): string => createHash("sha256").update(token).digest("hex");
 
-function withoutHash({ tokenHash: _, ...device }: DeviceRecord): Device {
-  return device;
+function withoutHash(record: DeviceRecord): Device {
+  const { deviceId, spreadsheetId, name, scopes, createdAt, lastSeenAt, revokedAt } = record;
+  return { deviceId, spreadsheetId, name, scopes, createdAt, lastSeenAt, revokedAt };
 }

@@ -1,5 +1,4 @@
 import type { RelayFacts } from "@sheetwire/shared/protocol";
-import type { FanOut } from "./fan-out.ts";
 
 export type FactsTeller = {
   /** The facts of this spreadsheet may have changed. */
@@ -13,7 +12,11 @@ const AT_MOST_EVERY_MS = 250;
 const AT_LEAST_EVERY_MS = 15_000;
 
 type Needs = {
-  fanOut: FanOut;
+  /** Who reads what. */
+  fanOut: {
+    watched(): readonly string[];
+    readersOf(spreadsheetId: string): readonly { tell(status: string): void }[];
+  };
   factsOf: (spreadsheetId: string) => Promise<RelayFacts>;
   elapsed: () => number;
   onFault: (error: unknown) => void;

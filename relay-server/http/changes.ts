@@ -3,11 +3,20 @@ import type { Cursor } from "@sheetwire/shared/protocol";
 import * as z from "zod";
 import { laterPart, partsOf, type ChangeLog, type Head } from "../log/log.ts";
 import type { EventStreams } from "./event-streams.ts";
-import type { Answer, Asked, Route } from "./http.ts";
+import type { Answer, Asked, Route } from "./route.ts";
 
 const querySchema = z.object({
-  since: z.string().regex(/^\d{1,15}$/).transform(Number).default(0),
-  limit: z.string().regex(/^\d{1,6}$/).transform(Number).pipe(z.number().min(1).max(limits.changesPageMax)).default(limits.changesPageMax),
+  since: z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .default(0),
+  limit: z
+    .string()
+    .regex(/^\d{1,6}$/)
+    .transform(Number)
+    .pipe(z.number().min(1).max(limits.changesPageMax))
+    .default(limits.changesPageMax),
   epoch: z.string().max(64).optional(),
 });
 const eventIdSchema = z.string().regex(/^[^:\s]{1,64}:\d{1,15}:[0-9a-f]{16}$/);
@@ -29,7 +38,8 @@ export function changesRoute({ log, streams }: Needs): Route {
       const head = (await log.head(spreadsheetId)) ?? (await log.create(spreadsheetId));
       if (asked.headers.accept?.includes("text/event-stream")) return follow(spreadsheetId, head, asked);
       const { since, limit, epoch } = query.data;
-      const isGone = since > head.seq || since < (await log.floor(spreadsheetId)) || (epoch !== undefined && epoch !== head.epoch);
+      const isGone =
+        since > head.seq || since < (await log.floor(spreadsheetId)) || (epoch !== undefined && epoch !== head.epoch);
       if (isGone) return { ok: false, code: "history-gone" };
       return page(spreadsheetId, head, since, limit);
     },

@@ -1,5 +1,5 @@
 import type { Metrics } from "../telemetry/telemetry.ts";
-import type { Answer, Route } from "./http.ts";
+import type { Answer, Route } from "./route.ts";
 
 type Needs = {
   metrics: Metrics;
@@ -12,7 +12,12 @@ type Needs = {
 
 /** For whoever runs the relay: is it alive, may it be sent work, what does it count. Nothing secret, no ids. */
 export function healthRoutes({ metrics, version, elapsed, isReady, counts }: Needs): readonly Route[] {
-  const open = (path: string, handle: () => Promise<Answer> | Answer): Route => ({ method: "GET", path, access: "open", handle });
+  const open = (path: string, handle: () => Promise<Answer> | Answer): Route => ({
+    method: "GET",
+    path,
+    access: "open",
+    handle,
+  });
   const startedAt = elapsed();
   return [
     open("/livez", () => ({ ok: true, type: "text/plain", body: "ok\n" })),
@@ -21,11 +26,21 @@ export function healthRoutes({ metrics, version, elapsed, isReady, counts }: Nee
         ? { ok: true, type: "text/plain", body: "ok\n" }
         : { ok: false, code: "busy", detail: "The store does not answer.", retryAfterMs: 5_000 },
     ),
-    open("/metrics", async () => ({ ok: true, type: metrics.registry.contentType, body: await metrics.registry.metrics() })),
+    open("/metrics", async () => ({
+      ok: true,
+      type: metrics.registry.contentType,
+      body: await metrics.registry.metrics(),
+    })),
     open("/status", async () => {
-      const sum = async (metric: { get(): Promise<{ values: { value: number; labels: object }[] }> }, label?: [string, string]) =>
+      const sum = async (
+        metric: { get(): Promise<{ values: { value: number; labels: object }[] }> },
+        label?: [string, string],
+      ) =>
         (await metric.get()).values
-          .filter(({ labels }) => !label || Object.entries(labels).some(([name, value]) => name === label[0] && value === label[1]))
+          .filter(
+            ({ labels }) =>
+              !label || Object.entries(labels).some(([name, value]) => name === label[0] && value === label[1]),
+          )
           .reduce((total, { value }) => total + value, 0);
       const posts = await sum(metrics.posts);
       const taken = await sum(metrics.posts, ["outcome", "taken"]);

@@ -1,12 +1,11 @@
 /** The HTTP server: bounds, refusals and what is told of every request. It knows no feature: routes are handed in. */
-import type { ServerResponse } from "node:http";
-import type { Readable } from "node:stream";
 import { limits } from "@sheetwire/shared/limits";
 import { problemOf, refusals, type RefusalCode } from "@sheetwire/shared/protocol";
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Access, Device } from "../access/access.ts";
 import { DiskFullError } from "../log/log.ts";
 import type { Logger, Metrics } from "../telemetry/telemetry.ts";
+import type { Refused, Route } from "./route.ts";
 
 export { changesRoute } from "./changes.ts";
 export { createEventStreams, type EventStreams } from "./event-streams.ts";
@@ -15,46 +14,7 @@ export { openapiRoute } from "./openapi.ts";
 export { postsRoute } from "./posts.ts";
 export { readRoutes } from "./reads.ts";
 export { snapshotRoute } from "./snapshot.ts";
-
-/** A no, as a value: the server makes the problem document of it. */
-export type Refused = {
-  readonly ok: false;
-  readonly code: RefusalCode;
-  readonly detail?: string | undefined;
-  readonly maxBytes?: number | undefined;
-  readonly retryAfterMs?: number | undefined;
-};
-
-export type Answer =
-  | Refused
-  | {
-      readonly ok: true;
-      readonly status?: number;
-      readonly type?: string;
-      readonly headers?: Readonly<Record<string, string>>;
-      readonly body: string | Readable;
-    }
-  /** The route writes the response itself from here on. */
-  | { readonly ok: true; readonly takeOver: (response: ServerResponse) => void };
-
-/** What a route is asked, with everything from outside still `unknown` or text. */
-export type Asked = {
-  readonly params: Readonly<Record<string, string>>;
-  readonly query: unknown;
-  readonly headers: FastifyRequest["headers"];
-  /** The raw bytes of a POST. */
-  readonly body: Buffer;
-  /** Whose token it was; only on routes for tokens. */
-  readonly device: Device | undefined;
-};
-
-export type Route = {
-  readonly method: "GET" | "POST";
-  readonly path: string;
-  /** `token`: a bearer token that opens `:spreadsheetId`, where the path has one. `open`: the route sees to it itself. */
-  readonly access: "token" | "open";
-  readonly handle: (asked: Asked) => Promise<Answer> | Answer;
-};
+export type { Answer, Asked, Refused, Route } from "./route.ts";
 
 type Needs = {
   routes: readonly Route[];
@@ -70,7 +30,15 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as 
 /** The longest path parameter: an A1 name with a long sheet title, percent-encoded. */
 const PARAM_MAX_CHARS = 4_096;
 
-export function createHttp({ routes, access, metrics, logger, elapsed, maxConnections, isStopping }: Needs): FastifyInstance {
+export function createHttp({
+  routes,
+  access,
+  metrics,
+  logger,
+  elapsed,
+  maxConnections,
+  isStopping,
+}: Needs): FastifyInstance {
   const app = fastify({
     bodyLimit: limits.postMaxBytes,
     requestTimeout: 60_000,
@@ -122,7 +90,8 @@ export function createHttp({ routes, access, metrics, logger, elapsed, maxConnec
     const known = REFUSAL_OF_FASTIFY[error.code];
     if (known === "too-large") return { ok: false, code: known, maxBytes: limits.postMaxBytes };
     if (known) return { ok: false, code: known };
-    if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) return { ok: false, code: "malformed" };
+    if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
+      return { ok: false, code: "malformed" };
     metrics.faults.inc();
     logger.error({ err: error }, "request failed by a fault");
     return { ok: false, code: "internal" };
@@ -141,7 +110,8 @@ export function createHttp({ routes, access, metrics, logger, elapsed, maxConnec
     app.route({
       method: others,
       url,
-      onRequest: async (_request, reply) => refuse(reply.header("allow", taken.join(", ")), { ok: false, code: "method-not-allowed" }),
+      onRequest: async (_request, reply) =>
+        refuse(reply.header("allow", taken.join(", ")), { ok: false, code: "method-not-allowed" }),
       handler: () => undefined,
     });
   }
@@ -188,11 +158,18 @@ function serve(app: FastifyInstance, route: Route, access: Access): void {
     handler: async (request, reply) => {
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
       const { headers, query } = request;
-      const answer = await route.handle({ params: paramsOf(request), query, headers, body, device: devices.get(request) });
+      const answer = await route.handle({
+        params: paramsOf(request),
+        query,
+        headers,
+        body,
+        device: devices.get(request),
+      });
       if (!answer.ok) return refuse(reply, answer);
       if ("takeOver" in answer) {
         reply.hijack();
-        for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value);
+        for (const [name, value] of Object.entries(reply.getHeaders()))
+          if (value !== undefined) reply.raw.setHeader(name, value);
         answer.takeOver(reply.raw);
         return reply;
       }
@@ -217,6 +194,3 @@ function refuse(reply: FastifyReply, { code, detail, maxBytes, retryAfterMs }: R
     .type("application/problem+json")
     .send(JSON.stringify(problemOf(code, { detail, maxBytes, retryAfterMs })));
 }
-
-/** A JSON answer. */
-export const json = (body: unknown): Answer => ({ ok: true, body: JSON.stringify(body) });

@@ -10,10 +10,12 @@ import {
   snapshotRowsSchema,
 } from "@sheetwire/shared/protocol";
 import * as z from "zod";
-import type { Route } from "./http.ts";
+import type { Route } from "./route.ts";
 
 /** What each route says, for people who write clients. A route without words here is not described. */
-const WORDS: Readonly<Record<string, { summary: string; answer?: z.ZodType; body?: z.ZodType; status?: number; type?: string }>> = {
+const WORDS: Readonly<
+  Record<string, { summary: string; answer?: z.ZodType; body?: z.ZodType; status?: number; type?: string }>
+> = {
   "/v1/spreadsheets/:spreadsheetId/posts": {
     summary: "Takes one signed batch of readings (Standard Webhooks). Answered when it is durable.",
     body: postSchema,
@@ -21,7 +23,10 @@ const WORDS: Readonly<Record<string, { summary: string; answer?: z.ZodType; body
     status: 202,
   },
   "/v1/spreadsheets": { summary: "The spreadsheets that the token opens." },
-  "/v1/spreadsheets/:spreadsheetId": { summary: "Title, sheets and the log's head.", answer: z.object({ sheets: z.array(sheetSchema) }) },
+  "/v1/spreadsheets/:spreadsheetId": {
+    summary: "Title, sheets and the log's head.",
+    answer: z.object({ sheets: z.array(sheetSchema) }),
+  },
   "/v1/spreadsheets/:spreadsheetId/values/:a1": {
     summary: "The cells of a range in A1 notation; ?render=values|formulas|display|cells.",
   },
@@ -53,7 +58,8 @@ export function openapiRoute(version: string, routes: readonly Route[]): Route {
 }
 
 function documentOf(version: string, routes: readonly Route[]): object {
-  const schema = (one: z.ZodType | undefined) => (one ? z.toJSONSchema(one, { unrepresentable: "any", io: "input" }) : {});
+  const schema = (one: z.ZodType | undefined) =>
+    one ? z.toJSONSchema(one, { unrepresentable: "any", io: "input" }) : {};
   const paths: Record<string, Record<string, unknown>> = {};
   for (const { method, path, access } of routes) {
     const words = WORDS[path];
@@ -71,7 +77,9 @@ function documentOf(version: string, routes: readonly Route[]): object {
         operationId: `${method.toLowerCase()}${url.replaceAll(/[^A-Za-z0-9]+(\w)?/g, (_, letter?: string) => (letter ?? "").toUpperCase())}`,
         summary: words.summary,
         parameters,
-        ...(words.body ? { requestBody: { required: true, content: { "application/json": { schema: schema(words.body) } } } } : {}),
+        ...(words.body
+          ? { requestBody: { required: true, content: { "application/json": { schema: schema(words.body) } } } }
+          : {}),
         ...(access === "token" ? { security: [{ bearer: [] }] } : {}),
         responses: {
           [words.status ?? 200]: {

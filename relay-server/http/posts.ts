@@ -1,6 +1,6 @@
 import type { Ingest } from "../ingest/ingest.ts";
 import type { Metrics } from "../telemetry/telemetry.ts";
-import type { Asked, Route } from "./http.ts";
+import type { Asked, Route } from "./route.ts";
 
 /** Signed posts of the script. Answered when they are durable. */
 export function postsRoute(needs: { ingest: Ingest; metrics: Metrics; elapsed: () => number }): Route {
@@ -12,7 +12,11 @@ export function postsRoute(needs: { ingest: Ingest; metrics: Metrics; elapsed: (
     async handle({ params, headers, body }) {
       const encoding = one(headers["content-encoding"]);
       if (encoding !== undefined && encoding !== "identity") {
-        return { ok: false, code: "unsupported-media-type", detail: "The body is taken as it is, without content encoding." };
+        return {
+          ok: false,
+          code: "unsupported-media-type",
+          detail: "The body is taken as it is, without content encoding.",
+        };
       }
       const startedAt = elapsed();
       const signed = {

@@ -5,13 +5,23 @@ import type { Cell, RelayFacts, Sheet } from "@sheetwire/shared/protocol";
 import * as z from "zod";
 import type { Ingest } from "../ingest/ingest.ts";
 import type { SpreadsheetState } from "../sheets/sheets.ts";
-import { json, type Answer, type Asked, type Route } from "./http.ts";
+import { json, type Answer, type Asked, type Route } from "./route.ts";
 
 type Needs = { ingest: Ingest; factsOf: (spreadsheetId: string) => Promise<RelayFacts> };
 
 const valuesQuery = z.object({ render: z.enum(["values", "formulas", "display", "cells"]).default("values") });
-const index = z.string().regex(/^\d{1,8}$/).transform(Number);
-const digestsQuery = z.object({ sheetId: z.string().regex(/^\d{1,15}$/).transform(Number), from: index.optional(), to: index.optional() });
+const index = z
+  .string()
+  .regex(/^\d{1,8}$/)
+  .transform(Number);
+const digestsQuery = z.object({
+  sheetId: z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number),
+  from: index.optional(),
+  to: index.optional(),
+});
 
 export function readRoutes({ ingest, factsOf }: Needs): readonly Route[] {
   /** Every route of one spreadsheet begins with its state. */
@@ -40,7 +50,14 @@ export function readRoutes({ ingest, factsOf }: Needs): readonly Route[] {
     },
     read("/v1/spreadsheets/:spreadsheetId", (state) => {
       const { title, locale, timeZone } = state.spreadsheet ?? {};
-      return json({ spreadsheetId: state.spreadsheetId, title, locale, timeZone, sheets: state.sheets(), ...headOf(state) });
+      return json({
+        spreadsheetId: state.spreadsheetId,
+        title,
+        locale,
+        timeZone,
+        sheets: state.sheets(),
+        ...headOf(state),
+      });
     }),
     read("/v1/spreadsheets/:spreadsheetId/values/:a1", (state, { params, query }) => {
       const parsed = valuesQuery.safeParse(query);
@@ -84,7 +101,9 @@ function values(state: SpreadsheetState, a1: string, render: Render): Answer {
   for (let row = startRowIndex; row < endRowIndex; row += 1) {
     const held = state.row(sheet.sheetId, row);
     // A row that is still being read is null, which no row that was read is.
-    rows.push(held ? withoutEnd(held.slice(startColumnIndex, endColumnIndex).map((cell) => rendered(cell, render))) : null);
+    rows.push(
+      held ? withoutEnd(held.slice(startColumnIndex, endColumnIndex).map((cell) => rendered(cell, render))) : null,
+    );
   }
   while (rows.length > 0 && isEmpty(rows.at(-1))) rows.pop();
   const name = sheetRangeName(sheet.title, range);
@@ -92,13 +111,17 @@ function values(state: SpreadsheetState, a1: string, render: Render): Answer {
 }
 
 /** The sheet and range that are meant; the first sheet where none is named. */
-function place(state: SpreadsheetState, a1: string): { sheet: Sheet | undefined; range: NonNullable<Range> } | undefined {
+function place(
+  state: SpreadsheetState,
+  a1: string,
+): { sheet: Sheet | undefined; range: NonNullable<Range> } | undefined {
   const sheets = state.sheets();
   // A sheet may be called like a range: then its name alone means the sheet, as at Google.
   const named = parseA1(a1, { rows: 1, columns: 1 });
   if (!named) return undefined;
   const sheet = named.title === undefined ? sheets[0] : state.sheetByTitle(named.title);
-  if (!sheet) return { sheet: undefined, range: { startRowIndex: 0, endRowIndex: 1, startColumnIndex: 0, endColumnIndex: 1 } };
+  if (!sheet)
+    return { sheet: undefined, range: { startRowIndex: 0, endRowIndex: 1, startColumnIndex: 0, endColumnIndex: 1 } };
   const size = { rows: Math.max(1, sheet.rows), columns: Math.max(1, sheet.columns) };
   const whole = { startRowIndex: 0, endRowIndex: size.rows, startColumnIndex: 0, endColumnIndex: size.columns };
   return { sheet, range: parseA1(a1, size)?.range ?? whole };

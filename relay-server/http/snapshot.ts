@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { constants, createBrotliCompress, createGzip, createZstdCompress } from "node:zlib";
 import * as z from "zod";
 import type { Ingest } from "../ingest/ingest.ts";
-import type { Route } from "./http.ts";
+import type { Route } from "./route.ts";
 
 const afterSchema = z.object({
   after: z
@@ -33,7 +33,13 @@ export function snapshotRoute({ ingest }: { ingest: Ingest }): Route {
       if (!asked.success) return { ok: false, code: "malformed", detail: "after is sheetId:row, both whole numbers." };
       const { after } = asked.data;
       const state = await ingest.stateOf(params["spreadsheetId"] ?? "");
-      if (!state) return { ok: false, code: "busy", detail: "The spreadsheet has not reported anything yet.", retryAfterMs: 5_000 };
+      if (!state)
+        return {
+          ok: false,
+          code: "busy",
+          detail: "The spreadsheet has not reported anything yet.",
+          retryAfterMs: 5_000,
+        };
       // From here to the lines nothing is awaited: ETag, head, rows and end are of the same version.
       const digest = state.digest();
       const etag = `"${state.head.epoch}-${digest}"`;
@@ -42,7 +48,8 @@ export function snapshotRoute({ ingest }: { ingest: Ingest }): Route {
         return { ok: false, code: "malformed", detail: "Going on needs If-Match with the ETag of what was begun." };
       }
       if (wanted !== undefined && !names(wanted, etag)) return { ok: false, code: "version-gone" };
-      if (after && !state.sheets().some((sheet) => sheet.sheetId === after.sheetId)) return { ok: false, code: "version-gone" };
+      if (after && !state.sheets().some((sheet) => sheet.sheetId === after.sheetId))
+        return { ok: false, code: "version-gone" };
       const common = { etag, "cache-control": "private, no-cache", vary: "Accept-Encoding, Authorization" };
       const held = headers["if-none-match"];
       if (held !== undefined && names(held, etag)) return { ok: true, status: 304, headers: common, body: "" };

@@ -1,4 +1,4 @@
-import { HeadMovedError, type Append, type Entry, type Head } from "./log.ts";
+import { HeadMovedError, type Append, type Entry, type Head } from "./record.ts";
 
 /** Refuses an append that does not continue `head`; a wrong entry is a fault of ours and says what was held and what came. */
 export function checkAppend(append: Append, head: Head | undefined): void {

@@ -1,4 +1,4 @@
-import type { Entry } from "./log.ts";
+import type { Entry } from "./record.ts";
 
 export type Followers = {
   add(onEntry: (spreadsheetId: string, entry: Entry) => void): () => void;

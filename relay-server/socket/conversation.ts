@@ -9,9 +9,21 @@ import {
   type UpFrame,
 } from "@sheetwire/shared/protocol";
 import type { RawData, WebSocket } from "ws";
-import type { Reader } from "../fan-out/fan-out.ts";
-import type { FeedNeeds } from "./socket.ts";
+import type { Access } from "../access/access.ts";
+import type { FanOut, Reader } from "../fan-out/fan-out.ts";
+import type { Logger, Metrics } from "../telemetry/telemetry.ts";
 import type { createTimerWheel, Deadline } from "./timer-wheel.ts";
+
+export type ConversationNeeds = {
+  access: Access;
+  fanOut: FanOut;
+  metrics: Metrics;
+  logger: Logger;
+  version: string;
+  now: () => number;
+  /** Milliseconds by a clock that never jumps. */
+  elapsed: () => number;
+};
 
 export type Conversation = {
   /** Ends what a revoked token had opened. */
@@ -35,7 +47,7 @@ export function converse(
   ws: WebSocket,
   wire: Duplex,
   wheel: ReturnType<typeof createTimerWheel>,
-  { access, fanOut, metrics, logger, version, now, elapsed }: FeedNeeds,
+  { access, fanOut, metrics, logger, version, now, elapsed }: ConversationNeeds,
 ): Conversation {
   const watches = new Map<string, Watch>();
   let hello: { token: string; deviceId: string } | undefined;
@@ -186,8 +198,10 @@ export function converse(
 }
 
 function frameFrom(data: RawData): UpFrame | undefined {
+  // With the default binary type a text message is one Buffer.
+  if (!Buffer.isBuffer(data)) return undefined;
   try {
-    const parsed = upFrameSchema.safeParse(JSON.parse(data.toString()));
+    const parsed = upFrameSchema.safeParse(JSON.parse(data.toString("utf8")));
     return parsed.success ? parsed.data : undefined;
   } catch {
     return undefined;

@@ -4,23 +4,12 @@ import type { Duplex } from "node:stream";
 import { limits } from "@sheetwire/shared/limits";
 import { FEED_SUBPROTOCOL, problemOf, type RefusalCode } from "@sheetwire/shared/protocol";
 import { WebSocketServer } from "ws";
-import type { Access } from "../access/access.ts";
-import type { FanOut } from "../fan-out/fan-out.ts";
-import type { Logger, Metrics } from "../telemetry/telemetry.ts";
-import { converse, type Conversation } from "./conversation.ts";
+import { converse, type Conversation, type ConversationNeeds } from "./conversation.ts";
 import { createTimerWheel } from "./timer-wheel.ts";
 
 export const FEED_PATH = "/v1/feed";
 
-export type FeedNeeds = {
-  access: Access;
-  fanOut: FanOut;
-  metrics: Metrics;
-  logger: Logger;
-  version: string;
-  now: () => number;
-  /** Milliseconds by a clock that never jumps. */
-  elapsed: () => number;
+type FeedNeeds = ConversationNeeds & {
   /** Sockets at most; one more is refused as busy. */
   maxSockets: number;
 };
@@ -57,7 +46,8 @@ export function createFeed(needs: FeedNeeds): Feed {
       const path = (request.url ?? "").split("?", 1)[0];
       if (path !== FEED_PATH) return refuse(socket, "not-found");
       if (stopping) return refuse(socket, "shutting-down");
-      if (conversations.size >= maxSockets) return refuse(socket, "busy", "There are as many feed sockets as this relay takes.");
+      if (conversations.size >= maxSockets)
+        return refuse(socket, "busy", "There are as many feed sockets as this relay takes.");
       const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((one) => one.trim());
       if (!offered.includes(FEED_SUBPROTOCOL)) {
         return refuse(socket, "malformed", `The feed is spoken as WebSocket subprotocol ${FEED_SUBPROTOCOL}.`);

@@ -29,7 +29,8 @@ export function createTimerWheel(elapsed: () => number, stepMs = 1_000, slotCoun
     const until = Math.floor(now / stepMs);
     for (let turns = Math.min(until - step, slotCount); turns > 0; turns -= 1) {
       step = until - turns + 1;
-      for (const deadline of [...(slots[step % slotCount] ?? [])]) {
+      // What is put again lands in another slot.
+      for (const deadline of slots[step % slotCount] ?? []) {
         if (deadline.at() > now) put(deadline);
         else {
           remove(deadline);

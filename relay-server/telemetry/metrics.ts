@@ -54,13 +54,21 @@ export function createMetrics() {
       registers,
     }),
     sockets: new Gauge({ name: "sheetwire_feed_sockets", help: "Open feed sockets.", registers }),
-    watches: new Gauge({ name: "sheetwire_feed_watches", help: "Watches over feed sockets and event streams.", registers }),
+    watches: new Gauge({
+      name: "sheetwire_feed_watches",
+      help: "Watches over feed sockets and event streams.",
+      registers,
+    }),
     refusals: new Counter({
       name: "sheetwire_feed_refusals_total",
       help: "Refusals on the feed, by code.",
       labelNames: ["code"],
       registers,
     }),
-    faults: new Counter({ name: "sheetwire_faults_total", help: "Errors that our own reasoning did not foresee.", registers }),
+    faults: new Counter({
+      name: "sheetwire_faults_total",
+      help: "Errors that our own reasoning did not foresee.",
+      registers,
+    }),
   };
 }

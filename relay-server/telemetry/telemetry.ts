@@ -25,7 +25,8 @@ export function faultOf(error: unknown): { name: string; code?: string; at: stri
     .map((line) => line.trim())
     .filter((line) => /^at [^"'`]*:\d+:\d+\)?$/.test(line))
     .slice(0, 12);
-  const code = "code" in error && typeof error.code === "string" && /^\w{1,60}$/.test(error.code) ? { code: error.code } : {};
+  const code =
+    "code" in error && typeof error.code === "string" && /^\w{1,60}$/.test(error.code) ? { code: error.code } : {};
   const number = "errcode" in error && typeof error.errcode === "number" ? { code: `SQLITE_${error.errcode}` } : {};
   return { name: error.name, ...code, ...number, at };
 }

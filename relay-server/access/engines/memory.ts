@@ -20,7 +20,8 @@ export function createMemoryAccessStore(): AccessStore {
     },
     removeSpreadsheet(spreadsheetId) {
       keys = keys.filter((key) => key.spreadsheetId !== spreadsheetId);
-      for (const device of devices.values()) if (device.spreadsheetId === spreadsheetId) devices.delete(device.deviceId);
+      for (const device of devices.values())
+        if (device.spreadsheetId === spreadsheetId) devices.delete(device.deviceId);
       return spreadsheets.delete(spreadsheetId);
     },
     rotateKey(spreadsheetId, key, oldEndAt) {

@@ -5,7 +5,12 @@ import type { AccessStore } from "../store.ts";
 
 const maybe = <T extends z.ZodType>(schema: T) => schema.nullable().transform((value) => value ?? undefined);
 const spreadsheetRow = z.object({ spreadsheetId: z.string(), createdAt: z.number() });
-const keyRow = z.object({ spreadsheetId: z.string(), secret: z.string(), createdAt: z.number(), endsAt: maybe(z.number()) });
+const keyRow = z.object({
+  spreadsheetId: z.string(),
+  secret: z.string(),
+  createdAt: z.number(),
+  endsAt: maybe(z.number()),
+});
 const deviceRow = z.object({
   deviceId: z.string(),
   spreadsheetId: z.string(),

@@ -85,7 +85,9 @@ export function createMemoryLog(needs: Needs): ChangeLog {
       const entry = record.entries[at];
       if (!entry || entry.lastSeq === seq) return entry?.chain;
       const before = record.entries[at - 1]?.chain ?? record.floor.chain;
-      return partsOf(entry.json).slice(0, seq - entry.firstSeq + 1).reduce(nextChain, before);
+      return partsOf(entry.json)
+        .slice(0, seq - entry.firstSeq + 1)
+        .reduce(nextChain, before);
     },
     async floor(spreadsheetId) {
       return records.get(spreadsheetId)?.floor.seq ?? 0;

@@ -32,7 +32,9 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   const { db } = store;
   const following = followers(needs.onFault);
   const sql = {
-    find: db.prepare("SELECT key, epoch, seq, chain, floor_seq, floor_chain FROM spreadsheets WHERE spreadsheet_id = ?"),
+    find: db.prepare(
+      "SELECT key, epoch, seq, chain, floor_seq, floor_chain FROM spreadsheets WHERE spreadsheet_id = ?",
+    ),
     create: db.prepare(
       "INSERT INTO spreadsheets (spreadsheet_id, epoch, seq, chain, floor_seq, floor_chain) VALUES (?, ?, 0, ?, 0, ?)",
     ),
@@ -79,7 +81,11 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       const key = Number(row["key"]);
       const epoch = needs.randomId();
       db.prepare("UPDATE spreadsheets SET epoch = ? WHERE key = ?").run(epoch, key);
-      db.prepare("UPDATE states SET epoch = ? WHERE spreadsheet_key = ? AND epoch = ?").run(epoch, key, text(row["epoch"]));
+      db.prepare("UPDATE states SET epoch = ? WHERE spreadsheet_key = ? AND epoch = ?").run(
+        epoch,
+        key,
+        text(row["epoch"]),
+      );
     }
   }
 
@@ -162,7 +168,9 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       const base = row ? { seq: Number(row["last_seq"]), chain: text(row["chain"]) } : found.floor;
       if (base.seq === seq) return base.chain;
       const json = text(sql.after.get(found.key, seq)?.["json"]);
-      return partsOf(json).slice(0, seq - base.seq).reduce(nextChain, base.chain);
+      return partsOf(json)
+        .slice(0, seq - base.seq)
+        .reduce(nextChain, base.chain);
     },
     async floor(spreadsheetId) {
       return find(spreadsheetId)?.floor.seq ?? 0;
@@ -187,7 +195,9 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       write(() => {
         const found = find(spreadsheetId);
         if (!found || state.head.epoch !== found.head.epoch || state.head.seq > found.head.seq) {
-          throw new HeadMovedError(`A state of seq ${state.head.seq}, but the log is at ${found?.head.seq ?? "nothing"}.`);
+          throw new HeadMovedError(
+            `A state of seq ${state.head.seq}, but the log is at ${found?.head.seq ?? "nothing"}.`,
+          );
         }
         const { epoch, seq, chain } = state.head;
         sql.setState.run(found.key, epoch, seq, chain);
@@ -202,7 +212,8 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       if (!found || !row) return undefined;
       const head = { epoch: text(row["epoch"]), seq: Number(row["seq"]), chain: text(row["chain"]) };
       const lines: string[] = [];
-      for (const chunk of sql.chunks.iterate(found.key)) for (const line of text(chunk["lines"]).split("\n")) lines.push(line);
+      for (const chunk of sql.chunks.iterate(found.key))
+        for (const line of text(chunk["lines"]).split("\n")) lines.push(line);
       return { head, lines } satisfies StoredState;
     },
     async trim(spreadsheetId, throughSeq) {
