@@ -25,7 +25,11 @@ function withStaticImports(folder: string, file: string, seen = new Set<string>(
 const bytesOf = (folder: string, files: Iterable<string>): number =>
   [...files].reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
 
-for (const built of ["apps-script/dist/Code.js", "extension/.output/chrome-mv3", "extension/.output/firefox-mv3"]) {
+for (const built of [
+  "apps-script/dist/Code.js",
+  "extension/.output/chrome-mv3/manifest.json",
+  "extension/.output/firefox-mv3/manifest.json",
+]) {
   if (existsSync(join(root, built))) continue;
   console.error(`There is no ${built}. Build first: npm run build`);
   process.exit(1);
