@@ -5,7 +5,9 @@ import type { Cell, Reading } from "@sheetwire/shared/protocol";
 import { RelayDouble, SheetDouble } from "./sheet-double.ts";
 
 const table = (rows: number, columns: number): Cell[][] =>
-  Array.from({ length: rows }, (_row, row) => Array.from({ length: columns }, (_column, column) => `r${row}c${column}`));
+  Array.from({ length: rows }, (_row, row) =>
+    Array.from({ length: columns }, (_column, column) => `r${row}c${column}`),
+  );
 
 function copied(rows: Cell[][], columns = 4): { sheet: SheetDouble; relay: RelayDouble } {
   const sheet = new SheetDouble([{ sheetId: 7, title: "One", columns, rows }]);

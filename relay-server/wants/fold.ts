@@ -87,10 +87,16 @@ class Fold {
     const arrival = this.#arrival(-1, { top: 0, bottom: 1, left: 0, right: 1 }, reading.readAt, lease);
     const wanted = spreadsheetAsHeld(reading.spreadsheet, this.#state);
     const differs = JSON.stringify(wanted) !== JSON.stringify(this.#state.snapshotHead().spreadsheet);
+    const structural = this.#post.cause.startsWith("change:") && this.#post.n === 0;
     const before = desk.sheetsStamp;
     if (before && !isAfter(arrival, before)) {
-      // Two lists of sheets whose order is not certain: neither is believed, the next one asked for is.
-      if (differs) desk.sheetsSince = desk.order;
+      // Two lists of sheets whose order is not certain: this one is not believed, the next one asked for is. What it was
+      // sent for stays true: something happened.
+      const resized = reading.spreadsheet.sheets.some(
+        (sheet) => this.#state.sheetState(sheet.sheetId)?.rows.length !== sheet.rows,
+      );
+      if (differs || resized || structural) desk.sheetsSince = desk.order;
+      if (structural) for (const sheetId of desk.sheets.keys()) this.#wantDigests(sheetId);
       return;
     }
     desk.sheetsStamp = { ...arrival, arrivedAt: this.#now };
@@ -106,7 +112,6 @@ class Fold {
       for (const [id, { want }] of desk.leases)
         if (want.kind !== "sheets" && want.sheetId === sheetId) desk.leases.delete(id);
     }
-    const structural = this.#post.cause.startsWith("change:") && this.#post.n === 0;
     const resized: number[] = [];
     for (const sheet of grids) {
       if (!known.has(sheet.sheetId)) this.#welcome(sheet, reading.readAt);
