@@ -1,0 +1,250 @@
+/** The numbered promises of a log as tests, run by every engine. */
+import { FIRST_CHAIN, nextChain } from "@sheetwire/shared/digest";
+import { describe, expect, test } from "vitest";
+import { HeadMovedError, type Append, type ChangeLog, type Entry, type Head, type TakenPost } from "./log.ts";
+
+/** A change as far as a log cares: a JSON object with a seq. The text holds what would break a careless splitter. */
+const changeOf = (seq: number, text: string): string => JSON.stringify({ seq, text, nested: [{ "}": "]," }, [[]]] });
+
+/** An entry that continues `head` with one change for each text. */
+export function entryAfter(head: Head, texts: readonly string[]): Entry {
+  const changes = texts.map((text, offset) => changeOf(head.seq + 1 + offset, text));
+  const chain = changes.reduce(nextChain, head.chain);
+  return { firstSeq: head.seq + 1, lastSeq: head.seq + texts.length, json: `[${changes.join(",")}]`, chain };
+}
+
+export const headAfter = (head: Head, entry: Entry): Head => ({
+  epoch: head.epoch,
+  seq: entry.lastSeq,
+  chain: entry.chain,
+});
+
+/** Appends one entry and answers the new head. */
+export async function appendTo(log: ChangeLog, spreadsheetId: string, ...texts: string[]): Promise<Head> {
+  const head = await log.create(spreadsheetId);
+  const entry = entryAfter(head, texts);
+  await log.append([{ spreadsheetId, expected: head, entry }]);
+  return headAfter(head, entry);
+}
+
+const post = (webhookId: string, takenAt = 1_000): TakenPost => ({
+  webhookId,
+  bodyHash: "b0d1",
+  answer: '{"seq":1}',
+  takenAt,
+});
+
+export function changeLogContract(open: () => Promise<ChangeLog>): void {
+  const readAll = async (log: ChangeLog, spreadsheetId: string, seq = 0): Promise<Entry[]> => {
+    const all: Entry[] = [];
+    for (let at = seq; ; ) {
+      const some = await log.readAfter(spreadsheetId, at, 1);
+      if (some.length === 0) return all;
+      all.push(...some);
+      at = some.at(-1)?.lastSeq ?? at;
+    }
+  };
+
+  describe("what a log promises", () => {
+    test("L1 seq counts without holes and the chain is that of the changes in order", async () => {
+      const log = await open();
+      let head = await log.create("sheet-1");
+      expect(head).toMatchObject({ seq: 0, chain: FIRST_CHAIN });
+      for (const texts of [["a"], ["b", "c"], ["d"]]) {
+        const entry = entryAfter(head, texts);
+        await log.append([{ spreadsheetId: "sheet-1", expected: head, entry }]);
+        head = headAfter(head, entry);
+        expect(await log.head("sheet-1")).toEqual(head);
+      }
+      const stored = (await readAll(log, "sheet-1")).flatMap((entry) => JSON.parse(entry.json) as { seq: number }[]);
+      expect(stored.map((change) => change.seq)).toEqual([1, 2, 3, 4]);
+    });
+
+    test("L1 an entry that leaves a hole, or repeats, is a fault and stores nothing", async () => {
+      const log = await open();
+      const head = await appendTo(log, "sheet-1", "a", "b");
+      const good = entryAfter(head, ["c"]);
+      for (const wrong of [
+        { ...good, firstSeq: 4, lastSeq: 4 },
+        { ...good, firstSeq: 2, lastSeq: 2 },
+        { ...good, lastSeq: 2 },
+      ]) {
+        await expect(log.append([{ spreadsheetId: "sheet-1", expected: head, entry: wrong }])).rejects.toThrow(RangeError);
+      }
+      await expect(
+        log.append([{ spreadsheetId: "sheet-1", expected: head, entry: { ...good, chain: "not a chain" } }]),
+      ).rejects.toThrow(RangeError);
+      expect(await log.head("sheet-1")).toEqual(head);
+      expect(await readAll(log, "sheet-1")).toHaveLength(1);
+    });
+
+    test("L3 a group is stored whole, in order, also several appends to one spreadsheet", async () => {
+      const log = await open();
+      const one = await log.create("sheet-1");
+      const two = await log.create("sheet-2");
+      const first = entryAfter(one, ["a"]);
+      const second = entryAfter(headAfter(one, first), ["b"]);
+      await log.append([
+        { spreadsheetId: "sheet-1", expected: one, entry: first, post: post("p1"), desk: "{1}" },
+        { spreadsheetId: "sheet-2", expected: two, post: post("p1"), desk: "{2}" },
+        { spreadsheetId: "sheet-1", expected: headAfter(one, first), entry: second, desk: "{3}" },
+      ]);
+      expect(await log.head("sheet-1")).toEqual(headAfter(one, second));
+      expect(await log.desk("sheet-1")).toBe("{3}");
+      expect(await log.desk("sheet-2")).toBe("{2}");
+      expect(await log.takenPost("sheet-2", "p1")).toEqual(post("p1"));
+    });
+
+    test("L3 one bad append of a group and nothing of the group is stored or told of", async () => {
+      const log = await open();
+      const one = await log.create("sheet-1");
+      const two = await log.create("sheet-2");
+      const told: string[] = [];
+      log.follow((spreadsheetId) => told.push(spreadsheetId));
+      const bad: Append = { spreadsheetId: "sheet-2", expected: { ...two, seq: 9 }, entry: entryAfter(two, ["b"]) };
+      await expect(
+        log.append([
+          { spreadsheetId: "sheet-1", expected: one, entry: entryAfter(one, ["a"]), post: post("p1"), desk: "{}" },
+          bad,
+        ]),
+      ).rejects.toThrow(HeadMovedError);
+      expect(await log.head("sheet-1")).toEqual(one);
+      expect(await log.takenPost("sheet-1", "p1")).toBeUndefined();
+      expect(await log.desk("sheet-1")).toBeUndefined();
+      expect(told).toEqual([]);
+    });
+
+    test("L4 whoever folded against another head is told so", async () => {
+      const log = await open();
+      const before = await log.create("sheet-1");
+      const head = await appendTo(log, "sheet-1", "a");
+      for (const expected of [before, { ...head, epoch: "another" }, { ...head, chain: FIRST_CHAIN }]) {
+        const append = { spreadsheetId: "sheet-1", expected, entry: entryAfter(expected, ["b"]) };
+        await expect(log.append([append])).rejects.toThrow(HeadMovedError);
+      }
+      await expect(
+        log.append([{ spreadsheetId: "nobody", expected: head, entry: entryAfter(head, ["b"]) }]),
+      ).rejects.toThrow(HeadMovedError);
+      expect(await readAll(log, "sheet-1")).toHaveLength(1);
+    });
+
+    test("L5 a post is remembered with its answer, for its spreadsheet alone, until it is old", async () => {
+      const log = await open();
+      const one = await log.create("sheet-1");
+      await log.create("sheet-2");
+      await log.append([{ spreadsheetId: "sheet-1", expected: one, post: post("old", 1_000) }]);
+      await log.append([{ spreadsheetId: "sheet-1", expected: one, post: post("new", 2_000) }]);
+      expect(await log.takenPost("sheet-1", "old")).toEqual(post("old", 1_000));
+      expect(await log.takenPost("sheet-2", "old")).toBeUndefined();
+      await log.forgetPosts(2_000);
+      expect(await log.takenPost("sheet-1", "old")).toBeUndefined();
+      expect(await log.takenPost("sheet-1", "new")).toEqual(post("new", 2_000));
+    });
+
+    test("L3 a post is not stored twice, whatever comes with it", async () => {
+      const log = await open();
+      const head = await log.create("sheet-1");
+      await log.append([{ spreadsheetId: "sheet-1", expected: head, post: post("p1") }]);
+      const again: Append = { spreadsheetId: "sheet-1", expected: head, entry: entryAfter(head, ["a"]), post: post("p1") };
+      await expect(log.append([again])).rejects.toThrow(HeadMovedError);
+      expect(await log.head("sheet-1")).toEqual(head);
+    });
+
+    test("L6 reading begins at the entry that holds the next seq, and bounds itself", async () => {
+      const log = await open();
+      await appendTo(log, "sheet-1", "a", "b", "c");
+      await appendTo(log, "sheet-1", "d");
+      await appendTo(log, "sheet-1", "e");
+      await appendTo(log, "sheet-2", "x");
+      const spans = (entries: readonly Entry[]) => entries.map((entry) => [entry.firstSeq, entry.lastSeq]);
+      expect(spans(await log.readAfter("sheet-1", 0, 1_000_000))).toEqual([[1, 3], [4, 4], [5, 5]]);
+      expect(spans(await log.readAfter("sheet-1", 1, 1_000_000))).toEqual([[1, 3], [4, 4], [5, 5]]);
+      expect(spans(await log.readAfter("sheet-1", 3, 1_000_000))).toEqual([[4, 4], [5, 5]]);
+      expect(spans(await log.readAfter("sheet-1", 0, 1))).toEqual([[1, 3]]);
+      expect(await log.readAfter("sheet-1", 5, 1_000_000)).toEqual([]);
+      expect(await log.readAfter("nobody", 0, 1_000_000)).toEqual([]);
+    });
+
+    test("L7 followers hear of every entry once, in order, until they leave; one that fails harms nobody", async () => {
+      const log = await open();
+      const told: number[] = [];
+      const stop = log.follow((_, entry) => told.push(entry.lastSeq));
+      await appendTo(log, "sheet-1", "a");
+      await appendTo(log, "sheet-1", "b", "c");
+      stop();
+      await appendTo(log, "sheet-1", "d");
+      expect(told).toEqual([1, 3]);
+    });
+
+    test("L8 create changes nothing of what exists, and erase leaves nothing", async () => {
+      const log = await open();
+      const head = await appendTo(log, "sheet-1", "a");
+      await log.append([{ spreadsheetId: "sheet-1", expected: head, post: post("p1"), desk: "{}" }]);
+      await log.saveState("sheet-1", { head, lines: ["{}"] });
+      expect(await log.create("sheet-1")).toEqual(head);
+      await appendTo(log, "sheet-2", "stays");
+      await log.erase("sheet-1");
+      await log.erase("sheet-1");
+      expect(await log.head("sheet-1")).toBeUndefined();
+      expect(await log.takenPost("sheet-1", "p1")).toBeUndefined();
+      expect(await log.desk("sheet-1")).toBeUndefined();
+      expect(await log.state("sheet-1")).toBeUndefined();
+      expect(await log.readAfter("sheet-1", 0, 1)).toEqual([]);
+      const anew = await log.create("sheet-1");
+      expect(anew).toMatchObject({ seq: 0, chain: FIRST_CHAIN });
+      expect(anew.epoch).not.toBe(head.epoch);
+      expect(await log.desk("sheet-1")).toBeUndefined();
+      expect(await readAll(log, "sheet-2")).toHaveLength(1);
+    });
+
+    test("L9 nothing is dropped that a stored state does not hold", async () => {
+      const log = await open();
+      await appendTo(log, "sheet-1", "a");
+      const middle = await appendTo(log, "sheet-1", "b", "c");
+      await log.trim("sheet-1", 3);
+      expect(await log.floor("sheet-1")).toBe(0);
+      await log.saveState("sheet-1", { head: middle, lines: ["{}"] });
+      await appendTo(log, "sheet-1", "d");
+      const head = await appendTo(log, "sheet-1", "e");
+      await log.trim("sheet-1", 2);
+      // An entry goes as a whole or stays: the second still holds change 3.
+      expect(await log.floor("sheet-1")).toBe(1);
+      await log.trim("sheet-1", 5);
+      expect(await log.floor("sheet-1")).toBe(3);
+      expect((await readAll(log, "sheet-1", 3)).map((entry) => entry.firstSeq)).toEqual([4, 5]);
+      expect(await log.head("sheet-1")).toEqual(head);
+      expect(await log.chainAt("sheet-1", 3)).toBe(middle.chain);
+      expect(await log.chainAt("sheet-1", 2)).toBeUndefined();
+    });
+
+    test("L10 the chain is known at every seq, also inside an entry, and at no other", async () => {
+      const log = await open();
+      const texts = ["a", 'b "quoted" \\ ] } ,', "c\u2028\ud800", "d"];
+      await appendTo(log, "sheet-1", ...texts.slice(0, 1));
+      await appendTo(log, "sheet-1", ...texts.slice(1));
+      let chain = FIRST_CHAIN;
+      expect(await log.chainAt("sheet-1", 0)).toBe(chain);
+      for (const [offset, text] of texts.entries()) {
+        chain = nextChain(chain, changeOf(offset + 1, text));
+        expect(await log.chainAt("sheet-1", offset + 1)).toBe(chain);
+      }
+      expect(await log.chainAt("sheet-1", 5)).toBeUndefined();
+      expect(await log.chainAt("nobody", 0)).toBeUndefined();
+    });
+
+    test("a state comes back line for line, and one of another life is refused", async () => {
+      const log = await open();
+      const head = await appendTo(log, "sheet-1", "a");
+      const lines = Array.from({ length: 2_500 }, (_, at) => JSON.stringify({ at, text: "x".repeat(1_000) }));
+      await log.saveState("sheet-1", { head, lines });
+      expect(await log.state("sheet-1")).toEqual({ head, lines });
+      await log.saveState("sheet-1", { head, lines: ["{}"] });
+      expect(await log.state("sheet-1")).toEqual({ head, lines: ["{}"] });
+      for (const wrong of [{ ...head, epoch: "another" }, { ...head, seq: 2 }]) {
+        await expect(log.saveState("sheet-1", { head: wrong, lines })).rejects.toThrow(HeadMovedError);
+      }
+      await expect(log.saveState("nobody", { head, lines })).rejects.toThrow(HeadMovedError);
+      expect(await log.state("nobody")).toBeUndefined();
+    });
+  });
+}
