@@ -1,0 +1,188 @@
+import type { JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { browser } from "wxt/browser";
+import { StatusMark } from "@sheetwire/shared/ui";
+import { useStatus } from "../../look/look.tsx";
+import {
+  acceptDisclosure,
+  followSettings,
+  loadSettings,
+  removeConnection,
+  saveConnection,
+  type ConnectionSetting,
+  type Settings,
+} from "../../settings/settings.ts";
+import type { Ask } from "../../status/status.ts";
+import { ConnectionForm } from "./connection-form.tsx";
+
+/** Which relay follows which spreadsheet; before anything else, what goes where. */
+export function Options({ titles }: { titles: ReadonlyMap<string, string> }): JSX.Element | null {
+  const [settings, setSettings] = useState<Settings>();
+  const [editing, setEditing] = useState<string>();
+  useEffect(() => {
+    const fail = (error: unknown): never => {
+      throw error;
+    };
+    void loadSettings().then(setSettings);
+    return followSettings(setSettings, fail);
+  }, []);
+  if (!settings) return null;
+  const entries = Object.entries(settings.connections);
+  return (
+    <main class="options">
+      <header class="options-head">
+        <img src="/icon/48.png" width={40} height={40} alt="" />
+        <div>
+          <h1>Sheetwire</h1>
+          <p class="soft">A live copy of your spreadsheets, through your own relay.</p>
+        </div>
+      </header>
+      {settings.acceptedAt === undefined ? <Disclosure /> : null}
+      <section aria-labelledby="connected">
+        <h2 id="connected">Connected spreadsheets</h2>
+        {entries.length === 0 ? <p class="soft">None yet. Add the first one below.</p> : null}
+        <ul class="cards">
+          {entries.map(([spreadsheetId, setting]) => (
+            <li key={spreadsheetId} class="card">
+              {editing === spreadsheetId ? (
+                <ConnectionForm
+                  spreadsheetId={spreadsheetId}
+                  setting={setting}
+                  onSave={async (id, next) => {
+                    await saveConnection(id, next);
+                    setEditing(undefined);
+                  }}
+                  onCancel={() => setEditing(undefined)}
+                />
+              ) : (
+                <Connected
+                  spreadsheetId={spreadsheetId}
+                  title={titles.get(spreadsheetId) ?? spreadsheetId}
+                  setting={setting}
+                  onEdit={() => setEditing(spreadsheetId)}
+                />
+              )}
+            </li>
+          ))}
+        </ul>
+        {settings.unreadable.map((spreadsheetId) => (
+          <p key={spreadsheetId} class="trouble" role="alert">
+            What is stored for {spreadsheetId} cannot be read and is not used.{" "}
+            <button type="button" class="button" onClick={() => void removeConnection(spreadsheetId)}>
+              Remove it
+            </button>
+          </p>
+        ))}
+      </section>
+      <section aria-labelledby="add">
+        <h2 id="add">Connect a spreadsheet</h2>
+        <div class="card">
+          <ConnectionForm onSave={saveConnection} />
+        </div>
+      </section>
+      {settings.acceptedAt === undefined ? null : (
+        <section aria-labelledby="where">
+          <h2 id="where">What goes where</h2>
+          <WhatGoesWhere />
+          <p class="soft">You agreed to this on {new Date(settings.acceptedAt).toLocaleDateString()}.</p>
+        </section>
+      )}
+    </main>
+  );
+}
+
+function WhatGoesWhere(): JSX.Element {
+  return (
+    <ul class="facts">
+      <li>
+        The cells of the spreadsheets you connect come from <strong>the relay you name</strong>, and from nowhere else.
+        The relay gets them from the spreadsheet itself.
+      </li>
+      <li>
+        A copy of the cells is <strong>kept in this browser</strong>, so that it can be read offline. Whoever can use
+        this browser can read it. It is deleted when you remove the spreadsheet here.
+      </li>
+      <li>The relay's address and your token are kept in this browser too. Web pages cannot read them.</li>
+      <li>Nothing is sent to the makers of Sheetwire. There are no statistics and no advertising.</li>
+      <li>
+        The browser may say that Sheetwire may store <strong>unlimited</strong> data: a copy of a big spreadsheet is
+        larger than what pages are usually allowed.
+      </li>
+    </ul>
+  );
+}
+
+function Disclosure(): JSX.Element {
+  return (
+    <section class="card disclosure" aria-labelledby="disclosure">
+      <h2 id="disclosure">Before you begin: what goes where</h2>
+      <WhatGoesWhere />
+      <button type="button" class="button button-main" onClick={() => void acceptDisclosure(Date.now())}>
+        I agree
+      </button>
+      <p class="soft">Until you agree, nothing is fetched.</p>
+    </section>
+  );
+}
+
+function Connected(props: {
+  spreadsheetId: string;
+  title: string;
+  setting: ConnectionSetting;
+  onEdit: () => void;
+}): JSX.Element {
+  const { spreadsheetId, title, setting, onEdit } = props;
+  const status = useStatus(spreadsheetId);
+  return (
+    <>
+      <div class="connected">
+        <StatusMark tone={status.tone} />
+        <div class="connected-text">
+          <h3>{title}</h3>
+          <p>{status.headline}</p>
+          <p class="soft">{setting.relayUrl}</p>
+        </div>
+      </div>
+      <div class="buttons">
+        <a class="button" href={browser.runtime.getURL(`/sidepanel.html?spreadsheet=${spreadsheetId}`)} target="_blank">
+          Open the copy
+        </a>
+        <button type="button" class="button" onClick={onEdit}>
+          Change
+        </button>
+        <RemoveButton spreadsheetId={spreadsheetId} title={title} />
+      </div>
+    </>
+  );
+}
+
+function RemoveButton({ spreadsheetId, title }: { spreadsheetId: string; title: string }): JSX.Element {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const remove = async (): Promise<void> => {
+    await removeConnection(spreadsheetId);
+    await browser.runtime.sendMessage({ kind: "forget", spreadsheetId } satisfies Ask);
+    dialog.current?.close();
+  };
+  return (
+    <>
+      <button type="button" class="button button-danger" onClick={() => dialog.current?.showModal()}>
+        Remove
+      </button>
+      <dialog ref={dialog} class="card" aria-labelledby={`remove-${spreadsheetId}`}>
+        <h3 id={`remove-${spreadsheetId}`}>Remove “{title}”?</h3>
+        <p>
+          The token and the copy are deleted from this browser. The spreadsheet and the relay are not touched. To
+          connect it again you need a token.
+        </p>
+        <div class="buttons">
+          <button type="button" class="button" onClick={() => dialog.current?.close()}>
+            Keep it
+          </button>
+          <button type="button" class="button button-danger" onClick={() => void remove()}>
+            Remove it
+          </button>
+        </div>
+      </dialog>
+    </>
+  );
+}

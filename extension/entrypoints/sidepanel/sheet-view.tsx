@@ -1,0 +1,130 @@
+import type { JSX } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Sheet } from "@sheetwire/shared/protocol";
+import type { ChangeSummary, HeldSpreadsheet, Mirror } from "../../mirror/mirror.ts";
+import { useDrawn } from "./drawn.ts";
+import { SearchBox } from "./search-box.tsx";
+import { SheetGrid } from "./sheet-grid.tsx";
+
+/** A cell somebody wants to see. */
+export type Spot = { sheetId: number; row: number; column: number };
+
+/** The copy itself: sheet tabs, search, and the cells. */
+export function SheetView(props: {
+  mirror: Mirror;
+  spreadsheetId: string;
+  spreadsheet: HeldSpreadsheet | undefined;
+  changes: readonly ChangeSummary[];
+  spot: Spot | undefined;
+}): JSX.Element {
+  const { mirror, spreadsheetId, spreadsheet } = props;
+  const [spot, setSpot] = useState(props.spot);
+  const [chosen, setChosen] = useState(props.spot?.sheetId);
+  useEffect(() => {
+    if (!props.spot) return;
+    setSpot(props.spot);
+    setChosen(props.spot.sheetId);
+  }, [props.spot]);
+  useDrawn(props.changes);
+  const copy = useMemo(() => mirror.of(spreadsheetId), [mirror, spreadsheetId]);
+  const sheet = spreadsheet?.sheets.find((one) => one.sheetId === chosen) ?? firstShown(spreadsheet?.sheets ?? []);
+
+  if (!spreadsheet || !sheet) {
+    return <p class="empty">There is no copy on this machine yet. It appears here as it arrives.</p>;
+  }
+  return (
+    <div class="sheet-view">
+      <div class="sheet-tools">
+        <SearchBox
+          copy={copy}
+          onGo={(next) => {
+            setSpot(next);
+            setChosen(next.sheetId);
+          }}
+        />
+        <SaveButton title={sheet.title} pieces={() => copy.exportRows(sheet.sheetId, "csv")} />
+      </div>
+      <SheetGrid
+        key={sheet.sheetId}
+        mirror={mirror}
+        spreadsheetId={spreadsheetId}
+        sheet={sheet}
+        spot={spot?.sheetId === sheet.sheetId ? spot : undefined}
+      />
+      <SheetTabs sheets={spreadsheet.sheets} shown={sheet.sheetId} onChoose={setChosen} />
+      <details class="not-mirrored">
+        <summary>What is not in this copy</summary>
+        <p>
+          Values, formulas and what the cells show are here. Notes, comments, formats, images, chips and merged cells
+          stay in Google Sheets.
+        </p>
+      </details>
+    </div>
+  );
+}
+
+function firstShown(sheets: readonly Sheet[]): Sheet | undefined {
+  return sheets.find((sheet) => !sheet.hidden) ?? sheets[0];
+}
+
+function SheetTabs(props: {
+  sheets: readonly Sheet[];
+  shown: number;
+  onChoose: (sheetId: number) => void;
+}): JSX.Element {
+  const { sheets, shown, onChoose } = props;
+  return (
+    <nav class="sheet-tabs" aria-label="Sheets">
+      {sheets.map((sheet) => (
+        <button
+          key={sheet.sheetId}
+          type="button"
+          class={`sheet-tab${sheet.hidden ? " sheet-tab-hidden" : ""}`}
+          aria-current={sheet.sheetId === shown ? "true" : undefined}
+          title={sheet.hidden ? `${sheet.title} (hidden in the spreadsheet)` : sheet.title}
+          onClick={() => onChoose(sheet.sheetId)}
+        >
+          {sheet.title}
+        </button>
+      ))}
+    </nav>
+  );
+}
+
+/** Saves the sheet as CSV, from the copy, without the network. */
+function SaveButton({ title, pieces }: { title: string; pieces: () => AsyncGenerator<string> }): JSX.Element {
+  const link = useRef<HTMLAnchorElement>(null);
+  const [state, setState] = useState<"idle" | "busy" | "failed">("idle");
+  const save = async (): Promise<void> => {
+    setState("busy");
+    try {
+      const parts: string[] = [];
+      for await (const piece of pieces()) parts.push(piece);
+      const url = URL.createObjectURL(new Blob(parts, { type: "text/csv" }));
+      const { current } = link;
+      if (current) {
+        current.href = url;
+        current.download = `${title.replace(/[^\p{L}\p{N} _-]/gu, "_").slice(0, 80) || "sheet"}.csv`;
+        current.click();
+      }
+      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+      setState("idle");
+    } catch {
+      setState("failed");
+    }
+  };
+  return (
+    <>
+      <button
+        type="button"
+        class="button"
+        disabled={state === "busy"}
+        title="Save this sheet as CSV"
+        onClick={() => void save()}
+      >
+        {state === "failed" ? "CSV failed" : "CSV"}
+      </button>
+      <a ref={link} hidden />
+    </>
+  );
+}

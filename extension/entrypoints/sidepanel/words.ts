@@ -1,0 +1,46 @@
+import type { Cause } from "@sheetwire/shared/protocol";
+import type { ChangeSummary } from "../../mirror/mirror.ts";
+
+const CAUSES: Record<string, string> = {
+  edit: "edited",
+  sweep: "found by a check",
+  call: "found by a check",
+  install: "first reading",
+  manual: "read on request",
+  "change:INSERT_ROW": "rows inserted",
+  "change:REMOVE_ROW": "rows removed",
+  "change:INSERT_COLUMN": "columns inserted",
+  "change:REMOVE_COLUMN": "columns removed",
+  "change:INSERT_GRID": "sheet added",
+  "change:REMOVE_GRID": "sheet removed",
+};
+
+/** What made somebody read the sheet, in a word or two. */
+export const causeWords = (cause: Cause): string => CAUSES[cause] ?? "changed without an edit";
+
+/** Who, as far as Google tells; nobody is guessed. */
+export function whoWords(actor: string | undefined): string {
+  if (actor === undefined) return "Google does not say who";
+  return actor.includes("@") ? actor : "Somebody without a name";
+}
+
+/** A first copy is read in many pieces: neighbours of one sheet become one entry. */
+export function gatherReads(changes: readonly ChangeSummary[]): ChangeSummary[] {
+  const entries: ChangeSummary[] = [];
+  for (const change of changes) {
+    const last = entries.at(-1);
+    if (change.what === "read" && last?.what === "read" && last.sheetId === change.sheetId) {
+      const rows = (last.rows ?? 0) + (change.rows ?? 0);
+      const place = change.place && last.place && change.place.row < last.place.row ? change.place : last.place;
+      entries[entries.length - 1] = {
+        ...last,
+        ...(place ? { place } : {}),
+        rows,
+        text: `${rows.toLocaleString("en")} rows read`,
+      };
+    } else {
+      entries.push(change);
+    }
+  }
+  return entries;
+}

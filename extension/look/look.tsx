@@ -1,0 +1,36 @@
+/** What the extension's own pages share: their style sheet, and the status that describes itself anew every second. */
+import { useEffect, useState } from "preact/hooks";
+import { describeStatus, type Status, type SyncFacts } from "@sheetwire/shared/status";
+import { followFacts } from "../heartbeat/heartbeat.ts";
+import { readFacts } from "../status/status.ts";
+import "./look.css";
+
+export function useNow(everyMs = 1_000): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}
+
+/** The facts of one spreadsheet as the background tells them; undefined until it has answered. */
+export function useFacts(spreadsheetId: string): SyncFacts | undefined {
+  const [facts, setFacts] = useState<SyncFacts>();
+  useEffect(() => followFacts(spreadsheetId, { read: readFacts, onFacts: setFacts }), [spreadsheetId]);
+  return facts;
+}
+
+const STARTING: Status = {
+  tone: "quiet",
+  word: "Starting",
+  headline: "Sheetwire is starting.",
+  detail: "Asking for the state of the sync.",
+};
+
+export function useStatus(spreadsheetId: string): Status {
+  const facts = useFacts(spreadsheetId);
+  const now = useNow();
+  // Facts may be newer than the last tick of the clock.
+  return facts ? describeStatus(facts, Math.max(now, facts.linkHeardAt ?? 0)) : STARTING;
+}

@@ -1,0 +1,150 @@
+import {
+  problemSchema,
+  refusals,
+  snapshotEndSchema,
+  snapshotHeadSchema,
+  snapshotRowsSchema,
+  type RefusalCode,
+  type SnapshotHead,
+  type SnapshotRows,
+} from "@sheetwire/shared/protocol";
+
+export type SnapshotSource = {
+  relayUrl: string;
+  spreadsheetId: string;
+  token: string;
+};
+
+/** What is done with a snapshot as it arrives. Promises hold back the stream. */
+export type SnapshotTaker = {
+  head: (head: SnapshotHead) => Promise<void>;
+  rows: (pieces: readonly SnapshotRows[]) => Promise<void>;
+};
+
+export type SnapshotResult =
+  | { ok: true }
+  | { ok: false; code: RefusalCode; retryAfterMs?: number }
+  /** The network failed, or the stream broke off or fell silent. */
+  | { ok: false; code: "broken" };
+
+type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** Lines taken in one transaction at most. */
+const BATCH_LINES = 16;
+/** Longest line: 256 rows of a very wide sheet. */
+const LINE_MAX_CHARS = 64 * 1024 * 1024;
+const SILENT_MS = 30_000;
+
+/** Fetches a snapshot and hands it on line by line. What the taker throws is thrown on. */
+export async function fetchSnapshot(
+  { relayUrl, spreadsheetId, token }: SnapshotSource,
+  taker: SnapshotTaker,
+  needs: { fetch: Fetch; signal: AbortSignal; after: (ms: number, run: () => void) => () => void },
+): Promise<SnapshotResult> {
+  const silence = new AbortController();
+  const signal = AbortSignal.any([needs.signal, silence.signal]);
+  let stopWatch = needs.after(SILENT_MS, () => silence.abort());
+  const alive = (): void => {
+    stopWatch();
+    stopWatch = needs.after(SILENT_MS, () => silence.abort());
+  };
+  try {
+    let response: Response;
+    try {
+      const url = `${relayUrl.replace(/\/+$/, "")}/v1/spreadsheets/${spreadsheetId}/snapshot`;
+      const headers = { authorization: `Bearer ${token}`, accept: "application/x-ndjson" };
+      response = await needs.fetch(url, { headers, signal, cache: "no-store", credentials: "omit" });
+    } catch {
+      return { ok: false, code: "broken" };
+    }
+    if (!response.ok) return await readRefusal(response);
+    if (!response.body) return { ok: false, code: "broken" };
+    return await takeLines(response.body, taker, alive);
+  } finally {
+    stopWatch();
+  }
+}
+
+async function takeLines(
+  body: ReadableStream<Uint8Array>,
+  taker: SnapshotTaker,
+  alive: () => void,
+): Promise<SnapshotResult> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  let hasHead = false;
+  let pieces: SnapshotRows[] = [];
+  try {
+    for (;;) {
+      let chunk: ReadableStreamReadResult<Uint8Array>;
+      try {
+        chunk = await reader.read();
+      } catch {
+        return { ok: false, code: "broken" };
+      }
+      alive();
+      rest += chunk.value ? decoder.decode(chunk.value, { stream: true }) : "";
+      const lines = rest.split("\n");
+      rest = lines.pop() ?? "";
+      if (rest.length > LINE_MAX_CHARS) return { ok: false, code: "malformed" };
+      if (chunk.done && rest !== "") {
+        lines.push(rest);
+        rest = "";
+      }
+      for (const line of lines) {
+        if (line === "") continue;
+        const value = parseJson(line);
+        if (!hasHead) {
+          const head = snapshotHeadSchema.safeParse(value);
+          if (!head.success) return { ok: false, code: "malformed" };
+          await taker.head(head.data);
+          hasHead = true;
+          continue;
+        }
+        if (snapshotEndSchema.safeParse(value).success) {
+          if (pieces.length > 0) await taker.rows(pieces);
+          return { ok: true };
+        }
+        const piece = snapshotRowsSchema.safeParse(value);
+        // A line cut short by a stream that broke off is no JSON either.
+        if (!piece.success) return { ok: false, code: chunk.done ? "broken" : "malformed" };
+        pieces.push(piece.data);
+        if (pieces.length >= BATCH_LINES) {
+          await taker.rows(pieces);
+          pieces = [];
+        }
+      }
+      if (chunk.done) return { ok: false, code: "broken" };
+      // What has arrived is shown at once, not only when a batch is full.
+      if (pieces.length > 0) {
+        await taker.rows(pieces);
+        pieces = [];
+      }
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function readRefusal(response: Response): Promise<SnapshotResult> {
+  const retryAfterS = Number(response.headers.get("retry-after"));
+  const retryAfterMs = Number.isFinite(retryAfterS) && retryAfterS > 0 ? retryAfterS * 1_000 : undefined;
+  const problem = problemSchema.safeParse(await response.json().catch(() => undefined));
+  const byStatus = (Object.keys(refusals) as RefusalCode[]).find((code) => refusals[code].status === response.status);
+  const code = problem.success ? problem.data.code : (byStatus ?? "internal");
+  const waitMs = problem.success ? (problem.data.retryAfterMs ?? retryAfterMs) : retryAfterMs;
+  return { ok: false, code, ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }) };
+}
+
+/** Rows that the head announces, for "so many of so many". */
+export const rowsOfHead = (head: SnapshotHead): number =>
+  head.spreadsheet.sheets.reduce((sum, sheet) => sum + (sheet.kind === "GRID" ? sheet.rows : 0), 0);
