@@ -191,6 +191,56 @@ describe("time", () => {
   });
 });
 
+describe("an answer that took its time", () => {
+  test("is not applied by its row numbers after a further insertion, but its rows are recognised", () => {
+    const { sheet, relay } = copied(table(10, 4));
+    sheet.grid(7).rows.splice(3, 0, ["x"]);
+    const run = sheet.newRun();
+    let wants = relay.take(sheet.post(run, 0, "change:INSERT_ROW", [sheet.sheets()]));
+    sheet.now += 300;
+    wants = relay.take(
+      sheet.post(
+        run,
+        1,
+        "change:INSERT_ROW",
+        wants.map((want) => sheet.answer(want)),
+      ),
+    );
+    const slow = wants.map((want) => sheet.answer(want));
+    sheet.now += 1_000;
+    sheet.grid(7).rows.splice(1, 0, ["y"]);
+    relay.run("change:INSERT_ROW", [sheet.sheets()]);
+    relay.changes.length = 0;
+    sheet.now += 1_000;
+    relay.take(sheet.post(run, 2, "change:INSERT_ROW", slow));
+    const wrong = relay.changes.filter((change) => change.kind === "cells" && change.at.row === 3);
+    expect(wrong).toEqual([]);
+    relay.run("manual", [sheet.sheets()]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+  });
+
+  test("does not overwrite an edit that was read later and arrived earlier", () => {
+    const { sheet, relay } = copied(table(10, 4));
+    const [a, b] = [sheet.newRun(), sheet.newRun()];
+    const older = sheet.edit(7, 2, 0, 1, 1);
+    sheet.now += 100;
+    sheet.grid(7).rows[2] = ["first", "r2c1", "r2c2", "r2c3"];
+    const newer = sheet.edit(7, 2, 0, 1, 1);
+    relay.take(sheet.post(a, 0, "edit", [newer]));
+    const wants = relay.take(sheet.post(b, 0, "edit", [{ ...older, readAt: [sheet.now, sheet.now] }]));
+    expect(wants).toMatchObject([{ kind: "rows", rows: [2] }]);
+    sheet.now += 300;
+    const slow = wants.map((want) => sheet.answer(want));
+    sheet.now += 1_000;
+    sheet.grid(7).rows[2] = ["second", "r2c1", "r2c2", "r2c3"];
+    relay.run("edit", [sheet.edit(7, 2, 0, 1, 1)]);
+    sheet.now += 1_000;
+    const left = relay.take(sheet.post(b, 1, "edit", slow));
+    expect(relay.rows(7)[2]).toEqual(["second", "r2c1", "r2c2", "r2c3"]);
+    expect(left).toMatchObject([{ kind: "rows", rows: [2] }]);
+  });
+});
+
 /** What can happen to a sheet, as numbers so that a failing case shrinks. */
 type Step = { kind: number; a: number; b: number; isLost: boolean; isLate: boolean };
 

@@ -68,7 +68,7 @@ function play(
         (a % 5) * 200 - 400,
       );
     } else {
-      if (kind === 8) grid.rows.splice(row, 0, []);
+      if (kind === 8) grid.rows.splice(row, 0, [`n${b % 4}`]);
       else if (kind === 9 && grid.rows.length > 2) grid.rows.splice(row, 1);
       else grid.rows.reverse();
       start(kind === 8 ? "change:INSERT_ROW" : "change:OTHER", () => sheet.sheets(), (a % 5) * 200 - 400);
