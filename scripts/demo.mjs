@@ -36,5 +36,5 @@ const child = spawn(node, [join(here, "demo.ts"), ...args], {
   stdio: "inherit",
   env: { ...process.env, ...(chromium && "path" in chromium ? { CHROMIUM: chromium.path } : {}) },
 });
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.on(signal, () => child.kill(signal));
 child.on("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
