@@ -1,0 +1,451 @@
+import { createConnection } from "node:net";
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
+import {
+  problemSchema,
+  refusals,
+  relayFactsSchema,
+  snapshotEndSchema,
+  snapshotHeadSchema,
+  snapshotRowsSchema,
+  type RefusalCode,
+} from "@sheetwire/shared/protocol";
+import { limits } from "@sheetwire/shared/limits";
+import { request } from "node:http";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DiskFullError } from "../log/log.ts";
+import { bearer, filled, learn, letIn, openRelay, sheetsPost, signed, typed, type TestRelay } from "../testing/testing.ts";
+import { encodingFrom } from "./snapshot.ts";
+
+let relay: TestRelay;
+let id: string;
+let token: string;
+let ingestKey: string;
+beforeAll(async () => {
+  relay = await openRelay();
+  ({ spreadsheetId: id, token, ingestKey } = letIn(relay, "sheet-1"));
+  await learn(relay, id, ...filled([["name", "born"], ["Ada", 1815], ["Grace", 1906]], { title: "My 'data'/1", columns: 3 }));
+});
+afterAll(() => relay.stop());
+
+const get = (path: string, more: Record<string, string> = {}): Promise<Response> =>
+  fetch(`${relay.url}${path}`, bearer(token, more));
+const of = (rest: string): string => `/v1/spreadsheets/${id}${rest}`;
+
+async function expectRefusal(answer: Response, code: RefusalCode): Promise<void> {
+  expect(answer.headers.get("content-type")).toContain("application/problem+json");
+  const problem = problemSchema.parse(await answer.json());
+  expect(problem).toMatchObject({ code, status: refusals[code].status });
+  expect(answer.status).toBe(refusals[code].status);
+}
+
+describe("refusals over HTTP", () => {
+  test.each([
+    ["no token", {}],
+    ["a token that nobody made", { authorization: "Bearer swd_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" }],
+    ["another scheme", { authorization: "Basic YTpi" }],
+    ["a token with a space", { authorization: "Bearer a b" }],
+  ])("%s opens nothing", async (_, headers: Record<string, string>) => {
+    for (const path of ["/v1/spreadsheets", of(""), of("/status"), of("/snapshot"), of("/changes"), of("/values/A1"), of("/digests?sheetId=7")]) {
+      const answer = await fetch(`${relay.url}${path}`, { headers });
+      expect(answer.headers.get("www-authenticate")).toBe("Bearer");
+      await expectRefusal(answer, "unauthorized");
+    }
+  });
+
+  test("an unknown spreadsheet and one of somebody else are refused alike", async () => {
+    const other = letIn(relay, "sheet-2");
+    const bodies = await Promise.all(
+      ["sheet-2", "nobody-knows-it", "!"].map(async (one) => {
+        const answer = await get(`/v1/spreadsheets/${one}/status`);
+        return { status: answer.status, body: await answer.text() };
+      }),
+    );
+    expect(new Set(bodies.map((one) => JSON.stringify(one))).size).toBe(1);
+    expect(bodies[0]?.status).toBe(401);
+    expect((await fetch(`${relay.url}/v1/spreadsheets/sheet-2/status`, bearer(other.token))).status).toBe(200);
+  });
+
+  test("a revoked token opens nothing from then on", async () => {
+    const gone = relay.access.addDevice(id, "old phone", ["read"]);
+    if (!gone) throw new Error("no device");
+    expect((await fetch(`${relay.url}${of("/status")}`, bearer(gone.token))).status).toBe(200);
+    relay.access.revokeDevice(id, gone.deviceId);
+    await expectRefusal(await fetch(`${relay.url}${of("/status")}`, bearer(gone.token)), "unauthorized");
+  });
+
+  test("a device without the scope to read cannot read", async () => {
+    const writer = relay.access.addDevice(id, "writer", ["write"]);
+    if (!writer) throw new Error("no device");
+    await expectRefusal(await fetch(`${relay.url}${of("/status")}`, bearer(writer.token)), "unauthorized");
+  });
+
+  test("what is not there is not found, and a wrong method is named with the right ones", async () => {
+    await expectRefusal(await get("/v2/everything"), "not-found");
+    await expectRefusal(await get("/"), "not-found");
+    for (const method of ["PUT", "DELETE", "PATCH", "POST"]) {
+      const answer = await fetch(`${relay.url}${of("/snapshot")}`, { method, ...bearer(token) });
+      expect(answer.headers.get("allow")).toBe("GET, OPTIONS");
+      await expectRefusal(answer, "method-not-allowed");
+    }
+    const answer = await get(of("/posts"));
+    expect(answer.headers.get("allow")).toBe("POST");
+    await expectRefusal(answer, "method-not-allowed");
+  });
+
+  test("an address that cannot be decoded is malformed", async () => {
+    await expectRefusal(await get(of("/values/%ZZ")), "malformed");
+  });
+
+  test("a post unsigned, wrongly signed, stale, or for another spreadsheet is refused alike", async () => {
+    const body = sheetsPost("x");
+    const other = letIn(relay, "sheet-3");
+    const url = `${relay.url}${of("/posts")}`;
+    const good = signed(ingestKey, body);
+    const { "webhook-signature": _, ...unsigned } = good.headers;
+    await expectRefusal(await fetch(url, { ...good, headers: unsigned }), "unauthorized");
+    await expectRefusal(await fetch(url, { ...good, body: `${body} ` }), "unauthorized");
+    await expectRefusal(await fetch(url, signed(other.ingestKey, body)), "unauthorized");
+    await expectRefusal(await fetch(url, signed(ingestKey, body, Date.now() - 10 * 60_000)), "unauthorized");
+    await expectRefusal(await fetch(`${relay.url}/v1/spreadsheets/nobody/posts`, signed(ingestKey, body)), "unauthorized");
+  });
+
+  test("a signed post that is no JSON, or no post, is malformed", async () => {
+    for (const body of ["", "{", "[]", '{"protocol":1}', Buffer.from([0xff, 0xfe])]) {
+      await expectRefusal(await fetch(`${relay.url}${of("/posts")}`, signed(ingestKey, body)), "malformed");
+    }
+  });
+
+  test("a post of a protocol that is not served names the side to update", async () => {
+    const answer = await fetch(`${relay.url}${of("/posts")}`, signed(ingestKey, sheetsPost("x", { protocol: 99 })));
+    await expectRefusal(answer, "protocol-too-old");
+  });
+
+  test("a post that is too large is refused with the size that is not", async () => {
+    const body = Buffer.alloc(limits.postMaxBytes + 1, 32);
+    const answer = await fetch(`${relay.url}${of("/posts")}`, signed(ingestKey, body));
+    expect(await answer.clone().json()).toMatchObject({ maxBytes: limits.postMaxBytes });
+    await expectRefusal(answer, "too-large");
+  });
+
+  test("a post that is no JSON by its type, or is packed, is not understood", async () => {
+    const post = signed(ingestKey, sheetsPost("x"));
+    const url = `${relay.url}${of("/posts")}`;
+    for (const type of ["text/plain", "application/x-www-form-urlencoded", "nonsense"]) {
+      const answer = await fetch(url, { ...post, headers: { ...post.headers, "content-type": type } });
+      await expectRefusal(answer, "unsupported-media-type");
+    }
+    const packed = await fetch(url, { ...post, headers: { ...post.headers, "content-encoding": "gzip" } });
+    await expectRefusal(packed, "unsupported-media-type");
+  });
+
+  test("what is not HTTP gets a refusal too, and the connection ends", async () => {
+    const port = Number(new URL(relay.url).port);
+    const said = await new Promise<string>((resolve, reject) => {
+      const socket = createConnection(port, "127.0.0.1", () => socket.write("HELLO\r\n\r\n"));
+      let text = "";
+      socket.on("data", (data) => (text += data.toString()));
+      socket.on("close", () => resolve(text));
+      socket.on("error", reject);
+    });
+    expect(said).toMatch(/^HTTP\/1\.1 400 /);
+    expect(problemSchema.parse(JSON.parse(said.split("\r\n\r\n")[1] ?? "")).code).toBe("malformed");
+  });
+
+  test("queries that make no sense are malformed, with what would", async () => {
+    for (const path of [
+      "/digests",
+      "/digests?sheetId=-1",
+      "/digests?sheetId=7&from=x",
+      "/values/A1?render=pretty",
+      "/values/!A1",
+      "/changes?since=-1",
+      "/changes?limit=0",
+      "/changes?limit=1001",
+      "/snapshot?after=x",
+      "/snapshot?after=7:1",
+    ]) {
+      await expectRefusal(await get(of(path)), "malformed");
+    }
+    await expectRefusal(await get(of("/digests?sheetId=8")), "not-found");
+    await expectRefusal(await get(of("/values/Nowhere!A1")), "not-found");
+  });
+
+  test("a full disk and a fault of ours have their own answers, without the reason's words", async () => {
+    let error: Error = new DiskFullError("secret detail");
+    const broken = await openRelay({
+      wrapLog: (log) => ({
+        ...log,
+        head: async (one) => {
+          if (one === "readyz" || one === "sheet-1") throw error;
+          return log.head(one);
+        },
+      }),
+    });
+    const device = letIn(broken, "sheet-1");
+    const ask = (): Promise<Response> => fetch(`${broken.url}/v1/spreadsheets/sheet-1/changes`, bearer(device.token));
+    const full = await ask();
+    expect(full.headers.get("retry-after")).toBe("60");
+    await expectRefusal(full, "disk-full");
+    error = new Error("secret detail");
+    const failed = await ask();
+    expect(await failed.clone().text()).not.toContain("secret");
+    await expectRefusal(failed, "internal");
+    await expectRefusal(await fetch(`${broken.url}/readyz`), "busy");
+    expect(broken.lines.join("")).not.toContain("secret");
+    await broken.stop();
+  });
+});
+
+describe("posts", () => {
+  test("a signed post is taken, and said again is answered as the first time", async () => {
+    const one = letIn(relay, "sheet-posts");
+    const url = `${relay.url}/v1/spreadsheets/sheet-posts/posts`;
+    const body = sheetsPost("Ledger");
+    const post = signed(one.ingestKey, body, Date.now(), "post-0001");
+    const first = await fetch(url, post);
+    expect(first.status).toBe(202);
+    const answer = await first.text();
+    expect(JSON.parse(answer)).toMatchObject({ seq: 1 });
+    const again = await fetch(url, signed(one.ingestKey, body, Date.now() + 1_000, "post-0001"));
+    expect([again.status, await again.text()]).toEqual([202, answer]);
+    const reused = await fetch(url, signed(one.ingestKey, sheetsPost("Other"), Date.now(), "post-0001"));
+    await expectRefusal(reused, "id-reused");
+    const changes = await fetch(`${relay.url}/v1/spreadsheets/sheet-posts/changes`, bearer(one.token));
+    expect(await changes.json()).toMatchObject({ seq: 1, changes: [{ seq: 1, kind: "sheets" }] });
+  });
+
+  test("while a key rotates both keys are good, and then only the new one", async () => {
+    let now = Date.now();
+    const own = await openRelay({ now: () => now });
+    const one = letIn(own, "sheet-1");
+    const url = `${own.url}/v1/spreadsheets/sheet-1/posts`;
+    const rotated = own.access.rotateKey("sheet-1", 60_000);
+    const newKey = rotated?.ingestKey ?? "";
+    expect((await fetch(url, signed(one.ingestKey, sheetsPost("a"), now))).status).toBe(202);
+    expect((await fetch(url, signed(newKey, sheetsPost("b"), now))).status).toBe(202);
+    now += 61_000;
+    expect((await fetch(url, signed(one.ingestKey, sheetsPost("c"), now))).status).toBe(401);
+    expect((await fetch(url, signed(newKey, sheetsPost("d"), now))).status).toBe(202);
+    await own.stop();
+  });
+});
+
+describe("reads", () => {
+  test("a token's spreadsheets are the one it opens", async () => {
+    const body = await (await get("/v1/spreadsheets")).json();
+    expect(body).toEqual({ spreadsheets: [expect.objectContaining({ spreadsheetId: id, title: "Ledger", seq: 2 })] });
+  });
+
+  test("a spreadsheet tells its sheets and the head of its log", async () => {
+    const body = await (await get(of(""))).json();
+    expect(body).toMatchObject({ title: "Ledger", timeZone: "UTC", sheets: [{ sheetId: 7, rows: 3 }], seq: 2 });
+    expect(body).toHaveProperty("epoch");
+    expect(body).toHaveProperty("chain");
+  });
+
+  test("values of a range, of the first sheet or a named one with any title", async () => {
+    expect(await (await get(of("/values/A2:B9"))).json()).toMatchObject({
+      majorDimension: "ROWS",
+      values: [["Ada", 1815], ["Grace", 1906]],
+    });
+    const name = encodeURIComponent("'My ''data''/1'!B:B");
+    expect(await (await get(of(`/values/${name}`))).json()).toMatchObject({ values: [["born"], [1815], [1906]] });
+    const whole = encodeURIComponent("'My ''data''/1'");
+    expect(await (await get(of(`/values/${whole}`))).json()).toMatchObject({ values: [["name", "born"], ["Ada", 1815], ["Grace", 1906]] });
+    expect(await (await get(of("/values/C1:C3"))).json()).toMatchObject({ values: [] });
+  });
+
+  test("cells are rendered as asked: value, formula, display, or all of it; an unread row is null", async () => {
+    const one = letIn(relay, "sheet-render");
+    await learn(
+      relay,
+      "sheet-render",
+      { kind: "sheets", spreadsheet: { title: "t", locale: "", timeZone: "", sheets: [{ ...SHEET, rows: 2 }] } },
+      { kind: "rows", sheetId: 7, runs: [{ put: [[{ v: 0.5, f: "=1/2", d: "50%" }, { v: null, f: "=1/0", e: "#DIV/0!" }, true]] }, { unknown: 1 }] },
+    );
+    const read = async (render: string): Promise<unknown> => {
+      const url = `${relay.url}/v1/spreadsheets/sheet-render/values/A1:C2?render=${render}`;
+      return ((await (await fetch(url, bearer(one.token))).json()) as { values: unknown }).values;
+    };
+    expect(await read("values")).toEqual([[0.5, "#DIV/0!", true], null]);
+    expect(await read("formulas")).toEqual([["=1/2", "=1/0", true], null]);
+    expect(await read("display")).toEqual([["50%", "#DIV/0!", "TRUE"], null]);
+    expect(await read("cells")).toEqual([[{ v: 0.5, f: "=1/2", d: "50%" }, { v: null, f: "=1/0", e: "#DIV/0!" }, true], null]);
+  });
+
+  test("digests of a window, bounded by the sheet", async () => {
+    const body = (await (await get(of("/digests?sheetId=7&from=1&to=99"))).json()) as { digests: string[]; to: number };
+    expect(body.to).toBe(3);
+    expect(body.digests).toHaveLength(2);
+    for (const digest of body.digests) expect(digest).toMatch(/^[0-9a-f]{16}$/);
+    expect(await (await get(of("/digests?sheetId=7&from=50"))).json()).toMatchObject({ digests: [] });
+  });
+
+  test("the status has the shape that every surface shares", async () => {
+    const facts = relayFactsSchema.parse(await (await get(of("/status"))).json());
+    expect(facts.relay.protocol).toBe(1);
+  });
+
+  test("too much for one answer is refused with what to do", async () => {
+    const one = letIn(relay, "sheet-large");
+    await learn(
+      relay,
+      "sheet-large",
+      { kind: "sheets", spreadsheet: { title: "t", locale: "", timeZone: "", sheets: [{ ...SHEET, rows: 100_001, columns: 6 }] } },
+    );
+    for (const path of ["values/A:F", "values/A:A", "digests?sheetId=7"]) {
+      await expectRefusal(await fetch(`${relay.url}/v1/spreadsheets/sheet-large/${path}`, bearer(one.token)), "too-large");
+    }
+  });
+});
+
+const SHEET = { sheetId: 7, title: "Data", index: 0, rows: 4, columns: 3, hidden: false, kind: "GRID" };
+
+describe("changes as pages", () => {
+  test("pages follow each other without hole or repetition, also inside an entry, each with the chain to go on", async () => {
+    const one = letIn(relay, "sheet-pages");
+    await learn(relay, "sheet-pages", ...filled([["a"]]), typed("b"), typed("c"));
+    await learn(relay, "sheet-pages", typed("d"));
+    let since = 0;
+    const seqs: number[] = [];
+    for (;;) {
+      const url = `${relay.url}/v1/spreadsheets/sheet-pages/changes?since=${since}&limit=2`;
+      const page = (await (await fetch(url, bearer(one.token))).json()) as { seq: number; chain: string; changes: { seq: number }[] };
+      expect(page.chain).toBe(await relay.log.chainAt("sheet-pages", page.seq));
+      if (page.changes.length === 0) break;
+      seqs.push(...page.changes.map((change) => change.seq));
+      since = page.seq;
+    }
+    expect(seqs).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test("a place that the log does not hold is history that is gone", async () => {
+    await expectRefusal(await get(of("/changes?since=3")), "history-gone");
+    await expectRefusal(await get(of("/changes?since=0&epoch=another")), "history-gone");
+  });
+});
+
+describe("the snapshot", () => {
+  const parse = (text: string) => {
+    const lines = text.split("\n");
+    expect(lines.pop()).toBe("");
+    const [head, ...rest] = lines.map((line) => JSON.parse(line) as unknown);
+    const end = snapshotEndSchema.parse(rest.pop());
+    return { head: snapshotHeadSchema.parse(head), rows: rest.map((line) => snapshotRowsSchema.parse(line)), end };
+  };
+
+  test("holds everything, of one version, between its first and its last line", async () => {
+    const answer = await get(of("/snapshot"), { "accept-encoding": "identity" });
+    expect(answer.headers.get("content-type")).toContain("application/x-ndjson");
+    const { head, rows, end } = parse(await answer.text());
+    expect(head).toMatchObject({ seq: 2, spreadsheet: { title: "Ledger" } });
+    expect(rows).toEqual([{ sheetId: 7, fromRow: 0, rows: [["name", "born"], ["Ada", 1815], ["Grace", 1906]] }]);
+    expect(answer.headers.get("etag")).toBe(`"${head.epoch}-${end.digest}"`);
+  });
+
+  test("is packed as the reader takes it", async () => {
+    const plain = await (await get(of("/snapshot"), { "accept-encoding": "identity" })).text();
+    const unpack = { gzip: gunzipSync, br: brotliDecompressSync, zstd: zstdDecompressSync };
+    for (const [encoding, open] of Object.entries(unpack)) {
+      // node:http, since fetch unpacks by itself.
+      const packed = await new Promise<Buffer>((resolve, reject) => {
+        const { headers } = bearer(token, { "accept-encoding": encoding });
+        request(`${relay.url}${of("/snapshot")}`, { headers }, (answer) => {
+          expect(answer.headers["content-encoding"]).toBe(encoding);
+          const pieces: Buffer[] = [];
+          answer.on("data", (piece: Buffer) => pieces.push(piece));
+          answer.on("end", () => resolve(Buffer.concat(pieces)));
+        })
+          .on("error", reject)
+          .end();
+      });
+      expect(open(packed).toString()).toBe(plain);
+    }
+  });
+
+  test("that has not changed is not sent again; that has is", async () => {
+    const one = letIn(relay, "sheet-etag");
+    await learn(relay, "sheet-etag", ...filled([["a"], ["b"]]));
+    const url = `${relay.url}/v1/spreadsheets/sheet-etag/snapshot`;
+    const first = await fetch(url, bearer(one.token));
+    const etag = first.headers.get("etag") ?? "";
+    await first.text();
+    expect((await fetch(url, bearer(one.token, { "if-none-match": `"x", ${etag}` }))).status).toBe(304);
+    await learn(relay, "sheet-etag", typed("changed"));
+    expect((await fetch(url, bearer(one.token, { "if-none-match": etag }))).status).toBe(200);
+  });
+
+  test("is gone on with behind the last row that came, unless its version is gone", async () => {
+    const one = letIn(relay, "sheet-resume");
+    const rows = Array.from({ length: 700 }, (_, row) => [`row ${row}`]);
+    await learn(relay, "sheet-resume", ...filled(rows, { columns: 1 }));
+    const url = `${relay.url}/v1/spreadsheets/sheet-resume/snapshot`;
+    const whole = await fetch(url, bearer(one.token));
+    const etag = whole.headers.get("etag") ?? "";
+    expect(parse(await whole.text()).rows.map((line) => [line.fromRow, line.rows.length])).toEqual([[0, 256], [256, 256], [512, 188]]);
+    const rest = parse(await (await fetch(`${url}?after=7:511`, bearer(one.token, { "if-match": etag }))).text());
+    expect(rest.rows.map((line) => line.fromRow)).toEqual([512]);
+    await expectRefusal(await fetch(`${url}?after=8:0`, bearer(one.token, { "if-match": etag })), "version-gone");
+    await learn(relay, "sheet-resume", typed("changed"));
+    await expectRefusal(await fetch(`${url}?after=7:511`, bearer(one.token, { "if-match": etag })), "version-gone");
+  });
+
+  test("a reader that goes away in the middle is no fault", async () => {
+    const one = letIn(relay, "sheet-away");
+    const rows = Array.from({ length: 20_000 }, (_, row) => [`${row} `.repeat(100)]);
+    await learn(relay, "sheet-away", ...filled(rows, { columns: 1 }));
+    const faults = async (): Promise<number> => (await relay.metrics.faults.get()).values[0]?.value ?? 0;
+    const before = await faults();
+    for (const encoding of ["identity", "gzip"]) {
+      const controller = new AbortController();
+      const url = `${relay.url}/v1/spreadsheets/sheet-away/snapshot`;
+      const answer = await fetch(url, { ...bearer(one.token, { "accept-encoding": encoding }), signal: controller.signal });
+      await answer.body?.getReader().read();
+      controller.abort();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await faults()).toBe(before);
+    expect((await get(of("/snapshot"))).status).toBe(200);
+  });
+
+  test.each([
+    [undefined, undefined],
+    ["identity", undefined],
+    ["gzip, deflate, br, zstd", "zstd"],
+    ["gzip;q=1.0, br;q=0.5", "gzip"],
+    ["*", "zstd"],
+    ["zstd;q=0, *", "br"],
+    ["gzip;q=0", undefined],
+    ["deflate", undefined],
+  ])("an Accept-Encoding of %s is answered with %s", (header, encoding) => {
+    expect(encodingFrom(header)).toBe(encoding);
+  });
+});
+
+describe("for browsers and operators", () => {
+  test("another origin may read with a token, and sees the ETag", async () => {
+    const preflight = await fetch(`${relay.url}${of("/snapshot")}`, { method: "OPTIONS" });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get("access-control-allow-origin")).toBe("*");
+    expect(preflight.headers.get("access-control-allow-headers")).toContain("Authorization");
+    const answer = await get(of("/snapshot"));
+    expect(answer.headers.get("access-control-expose-headers")).toContain("ETag");
+  });
+
+  test("it says that it lives and is ready, and counts without naming anybody", async () => {
+    for (const path of ["/livez", "/readyz"]) expect((await fetch(`${relay.url}${path}`)).status).toBe(200);
+    const metrics = await (await fetch(`${relay.url}/metrics`)).text();
+    expect(metrics).toContain('route="/v1/spreadsheets/:spreadsheetId/values/:a1"');
+    expect(metrics).not.toContain(id);
+    const page = await (await fetch(`${relay.url}/status`)).text();
+    expect(page).toContain("Posts taken");
+    expect(page).not.toContain(id);
+  });
+
+  test("its description names every route", async () => {
+    const body = (await (await fetch(`${relay.url}/v1/openapi.json`)).json()) as { openapi: string; paths: object };
+    expect(body.openapi).toBe("3.1.0");
+    expect(Object.keys(body.paths)).toContain("/v1/spreadsheets/{spreadsheetId}/values/{a1}");
+    expect(Object.keys(body.paths)).toHaveLength(11);
+  });
+});

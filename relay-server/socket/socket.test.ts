@@ -1,0 +1,292 @@
+import { connect } from "node:net";
+import { limits } from "@sheetwire/shared/limits";
+import { refusals } from "@sheetwire/shared/protocol";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { WebSocket } from "ws";
+import { dial, greet, learn, letIn, openRelay, seqsOf, sheetsPost, signed, typed, type TestRelay } from "../testing/testing.ts";
+
+let relay: TestRelay;
+let id: string;
+let token: string;
+let deviceId: string;
+beforeEach(async () => {
+  relay = await openRelay();
+  ({ spreadsheetId: id, token, deviceId } = letIn(relay, "sheet-1"));
+});
+afterEach(() => relay.stop());
+
+const cursorAt = async (seq: number) => {
+  const head = await relay.log.head(id);
+  return { epoch: head?.epoch ?? "", seq, chain: (await relay.log.chainAt(id, seq)) ?? "" };
+};
+
+describe("a conversation", () => {
+  test("begins with hello and welcome, which names the limits", async () => {
+    const client = await dial(relay.url);
+    client.say({ kind: "hello", token, client: "test 1" });
+    const welcome = await client.until("welcome");
+    expect(welcome.limits.frameMaxBytes).toBe(limits.frameMaxBytes);
+    client.say({ kind: "ping" });
+    await client.until("pong");
+  });
+
+  test("brings a post to its watchers as changes, and how the sync stands", async () => {
+    const { ingestKey } = letIn(relay, "sheet-2");
+    const device = relay.access.addDevice("sheet-2", "panel", ["read"]);
+    const client = await greet(relay.url, device?.token ?? "");
+    client.say({ kind: "watch", spreadsheetId: "sheet-2" });
+    const watching = await client.until("watching");
+    expect(watching).toMatchObject({ seq: 0, recovered: false });
+    const answer = await fetch(`${relay.url}/v1/spreadsheets/sheet-2/posts`, signed(ingestKey, sheetsPost("Ledger")));
+    expect(answer.status).toBe(202);
+    const { changes, chain } = await client.until("changes");
+    expect(changes).toMatchObject([{ seq: 1, kind: "sheets", spreadsheet: { title: "Ledger" } }]);
+    expect(chain).toBe(await relay.log.chainAt("sheet-2", 1));
+    const status = await client.until("status", ({ facts }) => facts.script.lastHeardAt !== undefined);
+    expect(status.facts.watchers).toBe(1);
+  });
+
+  test.each([
+    ["no JSON", "{"],
+    ["JSON of no frame", '{"kind":"dance"}'],
+    ["a binary frame", Buffer.from('{"kind":"ping"}')],
+    ["an array", "[]"],
+    ["a second hello", JSON.stringify({ kind: "hello", token: "x".repeat(20), client: "again" })],
+    ["a watch of no possible spreadsheet", JSON.stringify({ kind: "watch", spreadsheetId: "../etc" })],
+    ["a cursor that is none", JSON.stringify({ kind: "watch", spreadsheetId: "sheet-1", cursor: { seq: -1 } })],
+  ])("ends with malformed on %s", async (_, data) => {
+    const client = await greet(relay.url, token);
+    client.sayRaw(data);
+    expect((await client.until("refused")).code).toBe("malformed");
+    expect((await client.closed).code).toBe(refusals.malformed.closeCode);
+  });
+
+  test("ends when anything but hello or ping comes first", async () => {
+    const client = await dial(relay.url);
+    client.say({ kind: "watch", spreadsheetId: id });
+    expect((await client.closed).code).toBe(refusals.malformed.closeCode);
+  });
+
+  test("ends with unauthorized when nobody made the token of hello or renew", async () => {
+    const stranger = await dial(relay.url);
+    stranger.say({ kind: "hello", token: "swd_nobody_made_this_token", client: "test" });
+    expect((await stranger.until("refused")).code).toBe("unauthorized");
+    expect((await stranger.closed).code).toBe(4401);
+    const client = await greet(relay.url, token);
+    client.say({ kind: "renew", token: "swd_nobody_made_this_token" });
+    expect((await client.closed).code).toBe(4401);
+  });
+
+  test("refuses a watch that the token does not open, and goes on", async () => {
+    const other = letIn(relay, "sheet-2");
+    const client = await greet(relay.url, token);
+    client.say({ kind: "watch", spreadsheetId: "sheet-2" });
+    expect(await client.until("refused")).toMatchObject({ code: "unauthorized", spreadsheetId: "sheet-2" });
+    client.say({ kind: "watch", spreadsheetId: "not-known-here" });
+    await client.until("refused", (frame) => frame.spreadsheetId === "not-known-here");
+    // With the right token beside it, the same socket takes it.
+    client.say({ kind: "watch", spreadsheetId: "sheet-2", token: other.token });
+    await client.until("watching", (frame) => frame.spreadsheetId === "sheet-2");
+    client.say({ kind: "watch", spreadsheetId: id });
+    await client.until("watching", (frame) => frame.spreadsheetId === id);
+  });
+
+  test("ends when a frame is larger than a reader may send", async () => {
+    const client = await greet(relay.url, token);
+    client.sayRaw(JSON.stringify({ kind: "hello", token, client: "x".repeat(limits.upFrameMaxBytes) }));
+    expect((await client.closed).code).toBe(1009);
+  });
+
+  test("ends when far too many frames come", async () => {
+    const client = await greet(relay.url, token);
+    for (let at = 0; at < 200; at += 1) client.say({ kind: "ping" });
+    expect((await client.closed).code).toBe(refusals["rate-limited"].closeCode);
+  });
+
+  test("takes so many watches and no more", async () => {
+    const client = await greet(relay.url, token);
+    const known = Array.from({ length: 60 }, (_, at) => letIn(relay, `sheet-many-${at}`));
+    const rest = Array.from({ length: 41 }, (_, at) => letIn(relay, `sheet-more-${at}`));
+    for (const one of known) client.say({ kind: "watch", spreadsheetId: one.spreadsheetId, token: one.token });
+    await vi.waitFor(() => expect(client.frames.filter((frame) => frame.kind === "watching")).toHaveLength(60));
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    for (const one of rest) client.say({ kind: "watch", spreadsheetId: one.spreadsheetId, token: one.token });
+    expect(await client.until("refused")).toMatchObject({ code: "too-many-watches", spreadsheetId: "sheet-more-40" });
+  });
+
+  test("that stays without hello, or falls silent, is ended with silent; a ping keeps it", async () => {
+    const mute = await dial(relay.url);
+    const quiet = await greet(relay.url, token);
+    const awake = await greet(relay.url, token);
+    relay.skip(limits.helloWithinMs + 1_000);
+    expect((await mute.closed).code).toBe(refusals.silent.closeCode);
+    relay.skip(limits.socketSilentMs - limits.helloWithinMs - 3_000);
+    awake.say({ kind: "ping" });
+    await awake.until("pong");
+    relay.skip(4_000);
+    expect((await quiet.until("refused")).code).toBe("silent");
+    expect((await quiet.closed).code).toBe(refusals.silent.closeCode);
+    expect(awake.socket.readyState).toBe(WebSocket.OPEN);
+  });
+});
+
+describe("resuming", () => {
+  test("without a cursor a reader starts at the head and is told to take a snapshot", async () => {
+    await learn(relay, id, typed("a"), typed("b"));
+    const client = await greet(relay.url, token);
+    client.say({ kind: "watch", spreadsheetId: id });
+    expect(await client.until("watching")).toMatchObject({ ...(await cursorAt(2)), recovered: false });
+    await learn(relay, id, typed("c"));
+    await client.until("changes");
+    expect(seqsOf(client.frames)).toEqual([3]);
+  });
+
+  test("with its cursor a reader gets exactly what it missed, also from inside an entry, and then what comes", async () => {
+    await learn(relay, id, typed("a"));
+    await learn(relay, id, typed("b"), typed("c"), typed("d"));
+    await learn(relay, id, typed("e"));
+    for (let seq = 0; seq <= 5; seq += 1) {
+      const client = await greet(relay.url, token);
+      client.say({ kind: "watch", spreadsheetId: id, cursor: await cursorAt(seq) });
+      expect(await client.until("watching")).toMatchObject({ recovered: true, seq });
+      await vi.waitFor(() => expect(seqsOf(client.frames)).toEqual([1, 2, 3, 4, 5].slice(seq)));
+      const last = client.frames.findLast((frame) => frame.kind === "changes");
+      if (last) expect(last.chain).toBe((await cursorAt(5)).chain);
+      client.close();
+      await client.closed;
+    }
+  });
+
+  test("a cursor of another life, ahead of the log, of another chain, or from before what is kept is not recovered", async () => {
+    await learn(relay, id, typed("a"));
+    await learn(relay, id, typed("b"));
+    const head = await cursorAt(2);
+    const first = await cursorAt(1);
+    await learn(relay, id, typed("c"));
+    const client = await greet(relay.url, token);
+    for (const cursor of [
+      { ...head, epoch: "another" },
+      { ...head, seq: 9 },
+      { ...head, chain: "0123456789abcdef" },
+      { ...head, seq: 1 },
+    ]) {
+      client.frames.length = 0;
+      client.say({ kind: "watch", spreadsheetId: id, cursor });
+      expect(await client.until("watching")).toMatchObject({ ...(await cursorAt(3)), recovered: false });
+    }
+    const state = { epoch: head.epoch, seq: 2, chain: head.chain };
+    await relay.log.saveState(id, { head: state, lines: [] });
+    await relay.log.trim(id, 2);
+    client.frames.length = 0;
+    client.say({ kind: "watch", spreadsheetId: id, cursor: first });
+    expect(await client.until("watching")).toMatchObject({ recovered: false, seq: 3 });
+    client.frames.length = 0;
+    client.say({ kind: "watch", spreadsheetId: id, cursor: head });
+    expect(await client.until("watching")).toMatchObject({ recovered: true, seq: 2 });
+  });
+
+  test("after unwatch nothing more comes", async () => {
+    const client = await greet(relay.url, token);
+    client.say({ kind: "watch", spreadsheetId: id });
+    await client.until("watching");
+    client.say({ kind: "unwatch", spreadsheetId: id });
+    client.say({ kind: "ping" });
+    await client.until("pong");
+    await learn(relay, id, typed("a"));
+    client.frames.length = 0;
+    client.say({ kind: "ping" });
+    await client.until("pong");
+    expect(seqsOf(client.frames)).toEqual([]);
+  });
+
+  test("what a reader says it took is counted as delivered", async () => {
+    const client = await greet(relay.url, token);
+    client.say({ kind: "watch", spreadsheetId: id });
+    await client.until("watching");
+    await learn(relay, id, typed("a"));
+    await client.until("changes");
+    client.say({ kind: "took", spreadsheetId: id, seq: 1 });
+    client.say({ kind: "ping" });
+    await client.until("pong");
+    expect(await relay.metrics.registry.metrics()).toContain("sheetwire_took_seconds_count 1");
+  });
+});
+
+describe("access", () => {
+  test("a revoked device's sockets are closed", async () => {
+    const client = await greet(relay.url, token);
+    client.say({ kind: "watch", spreadsheetId: id });
+    await client.until("watching");
+    relay.access.revokeDevice(id, deviceId);
+    expect((await client.until("refused")).code).toBe("unauthorized");
+    expect((await client.closed).code).toBe(4401);
+  });
+
+  test("only the watch ends whose own token was revoked", async () => {
+    const other = letIn(relay, "sheet-2");
+    const client = await greet(relay.url, token);
+    client.say({ kind: "watch", spreadsheetId: id });
+    client.say({ kind: "watch", spreadsheetId: "sheet-2", token: other.token });
+    await client.until("watching", (frame) => frame.spreadsheetId === "sheet-2");
+    relay.access.revokeDevice("sheet-2", other.deviceId);
+    expect(await client.until("refused")).toMatchObject({ code: "unauthorized", spreadsheetId: "sheet-2" });
+    await learn(relay, "sheet-2", typed("not for you"));
+    await learn(relay, id, typed("for you"));
+    await client.until("changes");
+    expect(client.frames.filter((frame) => frame.kind === "changes").map((frame) => frame.spreadsheetId)).toEqual([id]);
+  });
+
+  test("of a removed spreadsheet nobody hears more", async () => {
+    const client = await greet(relay.url, token);
+    client.say({ kind: "watch", spreadsheetId: id });
+    await client.until("watching");
+    relay.access.removeSpreadsheet(id);
+    expect((await client.closed).code).toBe(4401);
+  });
+});
+
+describe("the upgrade", () => {
+  const answerTo = (path: string, headers: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const { port } = new URL(relay.url);
+      const socket = connect(Number(port), "127.0.0.1", () =>
+        socket.write(
+          `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${headers}\r\n`,
+        ),
+      );
+      let text = "";
+      socket.on("data", (data) => (text += data.toString()));
+      socket.on("close", () => resolve(text));
+      socket.on("error", reject);
+    });
+
+  test("is refused elsewhere, and without the feed's subprotocol", async () => {
+    expect(await answerTo("/v1/other", "")).toMatch(/^HTTP\/1\.1 404 .*"code":"not-found"/s);
+    expect(await answerTo("/v1/feed", "")).toMatch(/^HTTP\/1\.1 400 .*sheetwire\.v1/s);
+    expect(await answerTo("/v1/feed", "Sec-WebSocket-Protocol: chat\r\n")).toMatch(/^HTTP\/1\.1 400 /);
+  });
+});
+
+describe("stopping", () => {
+  test("every reader is told, keeps its cursor, and resumes at another relay over the same log", async () => {
+    const client = await greet(relay.url, token);
+    client.say({ kind: "watch", spreadsheetId: id });
+    await client.until("watching");
+    await learn(relay, id, typed("a"));
+    await client.until("changes");
+    const cursor = await cursorAt(1);
+    await relay.stop();
+    expect((await client.until("refused")).code).toBe("shutting-down");
+    expect((await client.closed).code).toBe(1012);
+    await expect(dial(relay.url)).rejects.toThrow();
+    const next = await openRelay({ log: relay.log });
+    const { token: another } = letIn(next, id);
+    await learn(next, id, typed("b"));
+    const again = await greet(next.url, another);
+    again.say({ kind: "watch", spreadsheetId: id, cursor });
+    expect(await again.until("watching")).toMatchObject({ recovered: true });
+    await again.until("changes");
+    expect(seqsOf(again.frames)).toEqual([2]);
+    await next.stop();
+  });
+});
