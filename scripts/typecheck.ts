@@ -9,7 +9,7 @@ const root = resolve(import.meta.dirname, "..");
 const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
 const exec = promisify(execFile);
 
-const projects = globSync(["tsconfig.json", "tsconfig.tests.json", "*/tsconfig.json", "*/*/tsconfig.json"], {
+const projects = globSync(["tsconfig.json", "tsconfig.tests*.json", "*/tsconfig.json", "*/*/tsconfig.json"], {
   cwd: root,
   exclude: (path) => /(^|\/)(node_modules|\.\w[^/]*|dist)$/.test(path),
 }).toSorted();
