@@ -1,7 +1,7 @@
 /** Builds what `clasp push` sends to Google: one script file, the manifest, and the pages. */
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { build, type BuildOptions } from "esbuild";
+import { build } from "esbuild";
 
 const here = import.meta.dirname;
 
@@ -31,27 +31,34 @@ export async function buildAppsScript({ outDir, relayUrl, emails }: BuildAppsScr
 /** Google finds functions by `function name() {}` at the top of the file, so each export of main.ts gets one. */
 async function script(): Promise<string> {
   const { version } = JSON.parse(await readFile(join(here, "package.json"), "utf8")) as { version: string };
-  const common = {
+  const { outputFiles, metafile } = await build({
     entryPoints: [join(here, "main.ts")],
+    outfile: "Code.js",
     bundle: true,
     write: false,
+    metafile: true,
+    format: "esm",
     target: "es2019",
     charset: "utf8",
     legalComments: "none",
     logLevel: "warning",
     define: { SHEETWIRE_VERSION: JSON.stringify(version) },
-  } satisfies BuildOptions;
-  const { metafile } = await build({ ...common, format: "esm", metafile: true, outfile: "names.js" });
-  const names = Object.values(metafile.outputs).flatMap((output) => output.exports);
-  if (names.length === 0) throw new Error("main.ts exports nothing that Google could call.");
-  const { outputFiles } = await build({
-    ...common,
-    format: "iife",
-    globalName: "sheetwire_",
-    banner: { js: `// Sheetwire ${version}. Built from apps-script/; changes made here are lost with the next push.` },
-    footer: { js: names.map((name) => `function ${name}() { return sheetwire_.${name}.apply(this, arguments); }`).join("\n") },
+    // Google compiles the script anew for every event. Short lines keep the places in a trace exact.
+    minify: true,
+    lineLimit: 500,
   });
-  return outputFiles[0]?.text ?? "";
+  const names = Object.values(metafile.outputs).flatMap((output) => output.exports);
+  const module = /^([\s\S]*?)\bexport\s*\{([\s\w$,]*)\};?\s*$/.exec(outputFiles[0]?.text ?? "");
+  if (!module || names.length === 0) throw new Error("main.ts exports nothing that Google could call.");
+  const [, body = "", exported = ""] = module;
+  // `export{a as b,c}` becomes `return{b:a,c}`: Google knows no modules.
+  const returned = exported.replace(/([\w$]+)\s+as\s+([\w$]+)/g, "$2:$1");
+  return [
+    `// Sheetwire ${version}. Built from apps-script/: changes made here are lost with the next push.`,
+    `var sheetwire_=(()=>{"use strict";${body.trimEnd()}\nreturn{${returned.trim()}}})();`,
+    ...names.map((name) => `function ${name}(e){return sheetwire_.${name}(e)}`),
+    "",
+  ].join("\n");
 }
 
 /** A page with its style and script inside: Apps Script stores no other files. */

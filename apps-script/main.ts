@@ -91,6 +91,6 @@ function answered<T>(name: string, program: Program<T>): T | (setup.Failure & { 
   } catch (fault) {
     hands.log({ line: faultLine(name, fault) });
     const code = codeOf(fault);
-    return { ok: false, code, message: setup.wordsForFault(code) };
+    return { ok: false, code, message: setup.wordsFor(code) };
   }
 }

@@ -5,13 +5,12 @@
  * nothing has to be fetched. Whoever cannot sign learns nothing, not even whether this spreadsheet is connected.
  */
 import { limits } from "@sheetwire/shared/limits";
-import type { Reading } from "@sheetwire/shared/protocol";
 import { judge, signatureHeader, signedPrefix } from "@sheetwire/shared/signing";
-import { ask, type Program } from "../effects/effects.ts";
-import { bodyOf, groupsOf, objectOf, packReading, wantsOf, type Packed } from "../posting/posting.ts";
+import { ask, underLock, type Program } from "../effects/effects.ts";
+import { bodyOf, groupsOf, packReading, wantsOf, type Packed } from "../posting/posting.ts";
 import { createReader } from "../reading/reading.ts";
 import { newRun } from "../runs/runs.ts";
-import { settingsOf } from "../settings/settings.ts";
+import { parseObject, settingsOf } from "../settings/settings.ts";
 
 export type CallAnswer =
   | { readonly ok: true; readonly id: string; readonly timestamp: string; readonly signature: string; readonly body: string }
@@ -23,13 +22,13 @@ const budgetMs = 20_000;
 const refused: CallAnswer = { ok: false, code: "unauthorized" };
 
 export function* onCall(contents: unknown): Program<CallAnswer> {
-  const startedAt = yield* ask("now", {});
-  const call = typeof contents === "string" && contents.length <= limits.postTargetChars ? objectOf(contents) : undefined;
+  const startedAt = yield* ask("now");
+  const call = typeof contents === "string" && contents.length <= limits.postTargetChars ? parseObject(contents) : undefined;
   if (!call) return { ok: false, code: "malformed" };
   const { signature, ...signed } = call;
   const { protocol, id, timestamp, wants } = signed;
-  const { connection, installation } = settingsOf(yield* ask("properties", {}));
-  const spreadsheetId = yield* ask("spreadsheetId", {});
+  const { connection, installation } = settingsOf(yield* ask("properties"));
+  const spreadsheetId = yield* ask("spreadsheetId");
   if (!connection || !installation || connection.spreadsheetId !== spreadsheetId) return refused;
   if (typeof id !== "string" || typeof timestamp !== "string" || typeof signature !== "string") return refused;
 
@@ -39,32 +38,36 @@ export function* onCall(contents: unknown): Program<CallAnswer> {
   if (verdict !== "good") return refused;
   if (protocol !== 1) return { ok: false, code: "protocol-too-old" };
   // Twice the tolerance: as long as its timestamp is good, an id is remembered.
-  if (!(yield* ask("firstSeen", { id, forS: 2 * limits.clockToleranceS }))) return refused;
+  let isFirst = false;
+  yield* underLock(5_000, function* () {
+    isFirst = yield* ask("firstSeen", { id, forS: 2 * limits.clockToleranceS });
+  });
+  if (!isFirst) return refused;
 
-  const run = yield* newRun(connection, installation, "call", undefined, startedAt, 0);
+  const run = yield* newRun(connection, installation.installation, "call", undefined, startedAt, 0);
   const reader = createReader(spreadsheetId);
   const packed: Packed[] = [];
   let bytes = 0;
   for (const want of wantsOf(wants)) {
-    if (bytes >= limits.postTargetChars || (yield* ask("now", {})) >= startedAt + budgetMs) break;
-    const reading: Reading | undefined = yield* reader.answer(want);
+    if (bytes >= limits.postTargetChars || (yield* ask("now")) >= startedAt + budgetMs) break;
+    const reading = yield* reader.answer(want);
     for (const one of reading ? packReading(reading, limits.postTargetChars) : []) {
       packed.push(one);
       bytes += one.bytes;
     }
   }
   // One answer is one post: what does not fit into it stays wanted.
-  const texts = (groupsOf(packed, limits.postTargetChars)[0] ?? []).map((one) => one.text);
-  const body = bodyOf(run, texts, run, (yield* ask("now", {})) - startedAt);
-  const answerId = yield* ask("uuid", {});
-  const now = String(Math.floor((yield* ask("now", {})) / 1_000));
+  const texts = (groupsOf(packed, limits.postTargetChars)[0] || []).map((one) => one.text);
+  const body = bodyOf(run, texts, run, (yield* ask("now")) - startedAt);
+  const answerId = yield* ask("uuid");
+  const now = String(Math.floor((yield* ask("now")) / 1_000));
   const made = yield* ask("sign", { key: connection.ingestKey, text: `${signedPrefix(answerId, now)}${body}` });
   return { ok: true, id: answerId, timestamp: now, signature: signatureHeader([made]), body };
 }
 
-/** Compares in a time that does not tell where two texts part. */
+/** Compares in a time that does not tell where two texts part; how long a signature is, is no secret. */
 function sameText(a: string, b: string): boolean {
   let difference = a.length ^ b.length;
-  for (let at = 0; at < a.length; at += 1) difference |= a.charCodeAt(at) ^ b.charCodeAt(at % Math.max(1, b.length));
+  for (let at = 0; at < a.length; at += 1) difference |= a.charCodeAt(at) ^ b.charCodeAt(at);
   return difference === 0;
 }

@@ -94,9 +94,25 @@ export type AnswerTo<K extends EffectName> = Effects[K][1];
 /** Thinking that ends in a `T`. */
 export type Program<T> = Generator<Effect, T, unknown>;
 
-/** Yields one effect and gives its answer: `const now = yield* ask("now", {})`. */
-export function* ask<K extends EffectName>(effect: K, details: Effects[K][0]): Program<AnswerTo<K>> {
-  return (yield { effect, ...details } as unknown as Effect) as AnswerTo<K>;
+/** Effects that need no further words. */
+type Plain = { [K in EffectName]: Effects[K][0] extends Nothing ? (Nothing extends Effects[K][0] ? K : never) : never }[EffectName];
+
+/** Yields one effect and gives its answer: `const now = yield* ask("now")`. */
+export function ask<K extends Plain>(effect: K): Program<AnswerTo<K>>;
+export function ask<K extends EffectName>(effect: K, details: Effects[K][0]): Program<AnswerTo<K>>;
+export function* ask(effect: EffectName, details?: object): Program<unknown> {
+  return yield { effect, ...details } as unknown as Effect;
+}
+
+/** Does something under the document lock; false when the lock was not to be had in time. */
+export function* underLock(waitMs: number, inside: () => Program<void>): Program<boolean> {
+  if (!(yield* ask("lock", { waitMs }))) return false;
+  try {
+    yield* inside();
+  } finally {
+    yield* ask("unlock");
+  }
+  return true;
 }
 
 /** Who answers effects at once. */

@@ -34,12 +34,12 @@ export function googleHands(eventRange?: LiveRange): Hands {
     },
     lock({ waitMs }) {
       const found = LockService.getDocumentLock();
-      if (!found?.tryLock(waitMs)) return false;
+      if (!found || !found.tryLock(waitMs)) return false;
       lock = found;
       return true;
     },
     unlock() {
-      lock?.releaseLock();
+      if (lock) lock.releaseLock();
       lock = undefined;
     },
     firstSeen: ({ id, forS }) => firstSeen(id, forS),
@@ -123,22 +123,16 @@ function send(url: string, key: string, id: string, timestamp: string, body: str
 
 function retryAfterOf(headers: object): number | undefined {
   const entry = Object.entries(headers).find(([name]) => name.toLowerCase() === "retry-after");
-  const seconds = Number(entry?.[1]);
+  const seconds = Number(entry && entry[1]);
   return entry && Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : undefined;
 }
 
 function firstSeen(id: string, forS: number): boolean {
-  const lock = LockService.getDocumentLock();
-  if (!lock?.tryLock(5_000)) return false;
-  try {
-    const cache = CacheService.getDocumentCache();
-    const key = `sheetwire.call.${id}`;
-    if (!cache || cache.get(key) !== null) return false;
-    cache.put(key, "1", forS);
-    return true;
-  } finally {
-    lock.releaseLock();
-  }
+  const cache = CacheService.getDocumentCache();
+  const key = `sheetwire.call.${id}`;
+  if (!cache || cache.get(key) !== null) return false;
+  cache.put(key, "1", forS);
+  return true;
 }
 
 /** A sheet that is there and has cells. */
@@ -183,10 +177,10 @@ function rectangleOf(range: LiveRange): Rectangle | undefined {
   if (kindOf(sheet) !== "GRID") return undefined;
   // Google's event has these four as plain fields; they are not documented, so they may be missing.
   const { rowStart, rowEnd, columnStart, columnEnd } = range as unknown as Partial<Record<string, number>>;
-  const top = rowStart ?? range.getRow();
-  const left = columnStart ?? range.getColumn();
-  const bottom = rowEnd ?? range.getLastRow();
-  const right = columnEnd ?? range.getLastColumn();
+  const top = rowStart || range.getRow();
+  const left = columnStart || range.getColumn();
+  const bottom = rowEnd || range.getLastRow();
+  const right = columnEnd || range.getLastColumn();
   return { sheetId: sheet.getSheetId(), row: top - 1, column: left - 1, rows: bottom - top + 1, columns: right - left + 1 };
 }
 

@@ -1,85 +1,96 @@
 /**
- * What could not be delivered, kept as ranges and never as contents: at the next chance it is read again, so what arrives
+ * What could not be delivered, kept as places and never as contents: at the next chance it is read again, so what arrives
  * is what the sheet says then. It lives in the document properties, within their limits, and gets coarser as it grows:
  * ranges, then whole sheets, then "everything".
  */
 import { limits } from "@sheetwire/shared/limits";
-import type { Reading } from "@sheetwire/shared/protocol";
-import { ask, type Program, type Rectangle } from "../effects/effects.ts";
+import type { Cause, Reading } from "@sheetwire/shared/protocol";
+import { ask, underLock, type Program, type Rectangle } from "../effects/effects.ts";
 import { deliver, type As, type Delivery, type Run } from "../posting/posting.ts";
 import type { Reader } from "../reading/reading.ts";
-import { keys, settingsOf, type KeptRange, type LastError, type Origin, type Outbox } from "../settings/settings.ts";
+import { keys, settingsOf } from "../settings/settings.ts";
 
-/** Google allows 9 KB a property; entries are measured in characters of ASCII JSON. */
+/** Google allows 9 KB a property; the texts are ASCII, so characters are bytes. */
 const textMaxChars = 8_000;
 /** Numbered properties at most. */
 const textsMost = 8;
 const lockWaitMs = 3_000;
 
-export const emptyOutbox: Outbox = { everything: undefined, sheets: undefined, ranges: [] };
+/**
+ * What is to be read again. `sheets` is the list of sheets; `everything` is every sheet in full, which is left when so
+ * much was lost that places no longer fit.
+ */
+export type Place = Rectangle | "sheets" | "everything";
 
-export const isEmpty = (outbox: Outbox): boolean => !outbox.everything && !outbox.sheets && outbox.ranges.length === 0;
+/** A place, with what made it need reading. */
+export type Kept = {
+  readonly place: Place;
+  readonly cause: Cause;
+  /** When it was first kept, in milliseconds. */
+  readonly at: number;
+  readonly actor?: string | undefined;
+};
 
-/** A range as it is stored; `null` in place of its numbers: the list of sheets, or everything. */
-type Entry = readonly [place: readonly [number, number, number, number, number] | "sheets" | "everything", cause: string, at: number, actor?: string];
+export type Outbox = readonly Kept[];
+
+const lostTrack: Kept = { place: "everything", cause: "sweep", at: 0 };
 
 /** The outbox that stands in properties. What cannot be read there counts as "everything": it stood for something. */
 export function outboxOf(texts: Readonly<Record<string, string>>): Outbox {
-  let outbox = emptyOutbox;
-  for (const key of Object.keys(texts).sort()) {
-    const entries = entriesOf(texts[key] ?? "");
-    if (!entries) outbox = { ...outbox, everything: outbox.everything ?? { cause: "sweep", at: 0 } };
-    for (const entry of entries ?? []) outbox = withEntry(outbox, entry);
-  }
+  let outbox: Outbox = [];
+  for (const text of Object.values(texts)) for (const entry of entriesOf(text)) outbox = withKept(outbox, keptOf(entry));
   return outbox;
 }
 
-/** Adds a range, joined with those it overlaps or touches so that they make one rectangle. */
-export function withRange(outbox: Outbox, range: KeptRange): Outbox {
-  if (range.rows <= 0 || range.columns <= 0) return outbox;
-  let joined = range;
-  let rest = outbox.ranges;
-  for (;;) {
-    const index = rest.findIndex((one) => joins(one, joined));
-    const found = rest[index];
-    if (!found) break;
-    joined = union(found, joined);
-    rest = rest.filter((_, place) => place !== index);
+/** Adds a place; a range joins those with which it makes one rectangle. */
+export function withKept(outbox: Outbox, kept: Kept): Outbox {
+  let { place } = kept;
+  if (typeof place === "string") return outbox.some((one) => one.place === place) ? outbox : [...outbox, kept];
+  let joined = kept;
+  let rest = outbox;
+  for (let found = true; found; ) {
+    found = false;
+    for (const one of rest) {
+      if (typeof one.place === "string" || !joins(one.place, place)) continue;
+      place = union(one.place, place);
+      joined = { ...inOne(one, joined), place };
+      rest = rest.filter((other) => other !== one);
+      found = true;
+      break;
+    }
   }
-  return { ...outbox, ranges: [...rest, joined] };
+  return [...rest, joined];
 }
 
 /** The texts that hold an outbox, coarser where it would not fit. */
 export function textsOf(outbox: Outbox): Readonly<Record<string, string>> {
-  return texts(outbox) ?? texts(byWholeSheets(outbox)) ?? texts({ ...emptyOutbox, everything: oldest(outbox) }) ?? {};
+  return texts(outbox) || texts(outbox.map(asWholeSheet).reduce(withKept, [])) || texts([lostTrack]) || {};
 }
 
 /** Remembers what these readings were about, and why they could not be told. */
 export function* keep(readings: readonly Reading[], as: As, code: string): Program<void> {
-  const at = yield* ask("now", {});
-  const origin: Origin = as.actor === undefined ? { cause: as.cause, at } : { cause: as.cause, actor: as.actor, at };
-  let added = emptyOutbox;
+  const places: Place[] = [];
   for (const reading of readings) {
     // What answered a want is wanted again by the relay itself.
     if (reading.want !== undefined) continue;
-    if (reading.kind === "sheets") added = { ...added, sheets: origin };
+    if (reading.kind === "sheets") places.push("sheets");
     if (reading.kind === "cells") {
-      const { row, column, rows, columns } = reading.edited ?? {
-        ...reading.at,
-        rows: reading.size?.rows ?? reading.cells.length,
-        columns: reading.size?.columns ?? limits.sheetMaxColumns,
-      };
-      added = withRange(added, { ...origin, sheetId: reading.sheetId, row, rows, column, columns });
+      const { sheetId, at, size = { rows: reading.cells.length, columns: limits.sheetMaxColumns } } = reading;
+      places.push({ sheetId, ...(reading.edited || { ...at, ...size }) });
     }
   }
-  yield* add(added, { at, code });
+  yield* keepPlaces(places, as, code);
 }
 
-/** Remembers a range that could not even be read. */
-export function* keepRange(range: Rectangle | undefined, as: As, code: string): Program<void> {
-  const at = yield* ask("now", {});
-  const origin: Origin = { ...as, at };
-  yield* add(range ? withRange(emptyOutbox, { ...origin, ...range }) : { ...emptyOutbox, sheets: origin }, { at, code });
+/** Remembers places, and the code of what went wrong. Also with no places: then only the code. */
+export function* keepPlaces(places: readonly Place[], as: As, code: string): Program<void> {
+  const at = yield* ask("now");
+  const error = { [keys.lastError]: JSON.stringify({ at, code }) };
+  const added = places.map((place): Kept => ({ place, cause: as.cause, at, actor: as.actor })).reduce(withKept, []);
+  if (added.length > 0 && (yield* locked((stored) => [...stored, ...added].reduce(withKept, []), error))) return;
+  // Without the lock it goes into properties of its own: nobody overwrites anybody.
+  const own = yield* ask("uuid");
+  yield* ask("saveProperties", { set: { ...renamed(textsOf(added), own), ...error }, remove: [] });
 }
 
 /**
@@ -87,44 +98,55 @@ export function* keepRange(range: Rectangle | undefined, as: As, code: string): 
  * A sheet that is gone takes its ranges with it: the list of sheets says so.
  */
 export function* resend(run: Run, reader: Reader, kept: Outbox, deadline: number): Program<Delivery> {
-  if (isEmpty(kept)) return { ok: true };
-  const { ranges, sheets } = yield* spelledOut(kept);
   let outcome: Delivery = { ok: true };
-  let left: KeptRange[] = [...ranges].sort((a, b) => a.at - b.at);
-  let sheetsLeft = sheets;
-  if (sheetsLeft) {
+  let left = (yield* spelledOut(kept)).sort((a, b) => a.at - b.at);
+  for (let next = left[0]; next && (yield* ask("now")) < deadline; next = left[0]) {
+    const { place } = next;
     yield* reader.newRound();
-    outcome = yield* deliver(run, [yield* reader.sheets()], asOf(sheetsLeft));
-    if (outcome.ok) sheetsLeft = undefined;
-  }
-  while (outcome.ok && left.length > 0 && (yield* ask("now", {})) < deadline) {
-    const next = left[0] as KeptRange;
-    yield* reader.newRound();
-    const size = yield* ask("size", { sheetId: next.sheetId });
-    const rowsAtOnce = Math.max(1, Math.floor(limits.editReadMaxCells / Math.max(1, size?.columns ?? 1)));
-    const rows = Math.min(next.rows, rowsAtOnce, Math.max(0, (size?.rows ?? 0) - next.row));
-    if (rows > 0) outcome = yield* deliver(run, [yield* reader.edited({ ...next, rows })], asOf(next));
+    if (typeof place === "string") {
+      outcome = yield* deliver(run, [yield* reader.sheets()], next);
+      if (!outcome.ok) break;
+      left = left.slice(1);
+      continue;
+    }
+    const size = (yield* ask("size", { sheetId: place.sheetId })) || { rows: 0, columns: 1 };
+    const end = Math.min(place.row + place.rows, size.rows);
+    const rows = Math.min(end - place.row, Math.max(1, Math.floor(limits.editReadMaxCells / size.columns)));
+    if (rows > 0) outcome = yield* deliver(run, [yield* reader.edited({ ...place, rows })], next);
     if (!outcome.ok) break;
-    const isDone = rows === 0 || rows === next.rows || !size || next.row + rows >= size.rows;
-    left = isDone ? left.slice(1) : [{ ...next, row: next.row + rows, rows: next.rows - rows }, ...left.slice(1)];
+    const row = place.row + rows;
+    left = rows <= 0 || row >= end ? left.slice(1) : [{ ...next, place: { ...place, row, rows: end - row } }, ...left.slice(1)];
   }
-  yield* replace(kept, { everything: undefined, sheets: sheetsLeft, ranges: left }, outcome.ok ? undefined : outcome.code);
+  const sent = new Set(kept.map(entryText));
+  const others = (stored: Outbox) => stored.filter((one) => !sent.has(entryText(one)));
+  const error = outcome.ok
+    ? undefined
+    : { [keys.lastError]: JSON.stringify({ at: yield* ask("now"), code: outcome.code }) };
+  yield* locked((stored) => [...others(stored), ...left].reduce(withKept, []), error);
   return outcome;
 }
 
-const asOf = ({ cause, actor }: Origin): As => (actor === undefined ? { cause } : { cause, actor });
-
 /** "Everything" as the sheets that there are, in full. */
-function* spelledOut(kept: Outbox): Program<Outbox> {
-  const { everything } = kept;
-  if (!everything) return kept;
-  const { sheets } = yield* ask("spreadsheet", {});
-  const ranges = sheets.filter((sheet) => sheet.kind === "GRID").map(({ sheetId, columns }) => ({
-    ...everything,
-    ...wholeSheet(sheetId),
-    columns,
-  }));
-  return { everything: undefined, sheets: kept.sheets ?? everything, ranges };
+function* spelledOut(kept: Outbox): Program<Kept[]> {
+  const everything = kept.find((one) => one.place === "everything");
+  if (!everything) return kept.slice();
+  const { sheets } = yield* ask("spreadsheet");
+  const whole = sheets.filter((sheet) => sheet.kind === "GRID").map((sheet) => wholeSheet(sheet.sheetId));
+  return ["sheets" as const, ...whole].map((place) => ({ ...everything, place }));
+}
+
+/** Rewrites the stored outbox under the lock; false when the lock was not to be had. */
+const locked = (after: (stored: Outbox) => Outbox, also?: Readonly<Record<string, string>>): Program<boolean> =>
+  underLock(lockWaitMs, function* () {
+    const stored = settingsOf(yield* ask("properties")).outboxTexts;
+    const set = { ...textsOf(after(outboxOf(stored))), ...also };
+    yield* ask("saveProperties", { set, remove: Object.keys(stored).filter((key) => !(key in set)) });
+  });
+
+function renamed(found: Readonly<Record<string, string>>, own: string): Record<string, string> {
+  const set: Record<string, string> = {};
+  for (const [key, text] of Object.entries(found)) set[`${key}.${own}`] = text;
+  return set;
 }
 
 const wholeSheet = (sheetId: number): Rectangle => ({
@@ -135,174 +157,89 @@ const wholeSheet = (sheetId: number): Rectangle => ({
   columns: limits.sheetMaxColumns,
 });
 
-/** Puts more into the stored outbox. Without the lock it goes into a property of its own: nobody overwrites anybody. */
-function* add(added: Outbox, lastError: LastError): Program<void> {
-  const error = { [keys.lastError]: JSON.stringify(lastError) };
-  if (isEmpty(added)) {
-    yield* ask("saveProperties", { set: error, remove: [] });
-    return;
-  }
-  if (!(yield* ask("lock", { waitMs: lockWaitMs }))) {
-    const own = `${keys.outboxPrefix}late-${yield* ask("uuid", {})}`;
-    const found = textsOf(added);
-    const set: Record<string, string> = { ...error };
-    Object.keys(found).forEach((key, place) => (set[`${own}-${place}`] = found[key] ?? "[]"));
-    yield* ask("saveProperties", { set, remove: [] });
-    return;
-  }
-  try {
-    const stored = settingsOf(yield* ask("properties", {})).outboxTexts;
-    yield* store(stored, merged(outboxOf(stored), added), error);
-  } finally {
-    yield* ask("unlock", {});
-  }
-}
-
-/** Takes `before` out of what is stored and puts `after` in; what others put there meanwhile stays. */
-function* replace(before: Outbox, after: Outbox, code: string | undefined): Program<void> {
-  if (!(yield* ask("lock", { waitMs: lockWaitMs }))) return;
-  try {
-    const stored = settingsOf(yield* ask("properties", {})).outboxTexts;
-    const now = outboxOf(stored);
-    const sent = new Set(before.ranges.map((range) => JSON.stringify(entryOf(range))));
-    const others: Outbox = {
-      everything: sameOrigin(now.everything, before.everything) ? undefined : now.everything,
-      sheets: sameOrigin(now.sheets, before.sheets) ? undefined : now.sheets,
-      ranges: now.ranges.filter((range) => !sent.has(JSON.stringify(entryOf(range)))),
-    };
-    const at = yield* ask("now", {});
-    const error: Record<string, string> = code === undefined ? {} : { [keys.lastError]: JSON.stringify({ at, code }) };
-    yield* store(stored, merged(others, after), error);
-  } finally {
-    yield* ask("unlock", {});
-  }
-}
-
-function* store(
-  stored: Readonly<Record<string, string>>,
-  outbox: Outbox,
-  also: Readonly<Record<string, string>>,
-): Program<void> {
-  const set = { ...textsOf(outbox), ...also };
-  const remove = Object.keys(stored).filter((key) => !(key in set));
-  if (remove.length > 0 || Object.keys(set).some((key) => stored[key] !== set[key])) {
-    yield* ask("saveProperties", { set, remove });
-  }
-}
-
-function merged(a: Outbox, b: Outbox): Outbox {
-  const marks = { everything: a.everything ?? b.everything, sheets: a.sheets ?? b.sheets };
-  return b.ranges.reduce(withRange, { ...a, ...marks });
-}
-
-const sameOrigin = (a: Origin | undefined, b: Origin | undefined): boolean => a?.at === b?.at && a?.cause === b?.cause;
+/** Nobody is named for a whole sheet. */
+const asWholeSheet = ({ place, cause, at }: Kept): Kept => ({
+  place: typeof place === "string" ? place : wholeSheet(place.sheetId),
+  cause,
+  at,
+});
 
 /** Whether two ranges make one rectangle together: one lies in the other, or they share a whole side. */
 function joins(a: Rectangle, b: Rectangle): boolean {
-  if (a.sheetId !== b.sheetId) return false;
-  const sameRows = a.row === b.row && a.rows === b.rows;
-  const sameColumns = a.column === b.column && a.columns === b.columns;
-  const rowsMeet = a.row <= b.row + b.rows && b.row <= a.row + a.rows;
-  const columnsMeet = a.column <= b.column + b.columns && b.column <= a.column + a.columns;
-  return (sameRows && columnsMeet) || (sameColumns && rowsMeet) || holds(a, b) || holds(b, a);
+  const all = union(a, b);
+  const isSame = (one: Rectangle) =>
+    one.row === all.row && one.column === all.column && one.rows === all.rows && one.columns === all.columns;
+  const meet =
+    a.row <= b.row + b.rows && b.row <= a.row + a.rows && a.column <= b.column + b.columns && b.column <= a.column + a.columns;
+  const isSide =
+    (a.row === b.row && a.rows === b.rows) || (a.column === b.column && a.columns === b.columns);
+  return a.sheetId === b.sheetId && (isSame(a) || isSame(b) || (isSide && meet));
 }
 
-const holds = (outer: Rectangle, inner: Rectangle): boolean =>
-  outer.row <= inner.row &&
-  outer.column <= inner.column &&
-  outer.row + outer.rows >= inner.row + inner.rows &&
-  outer.column + outer.columns >= inner.column + inner.columns;
-
-/** Two ranges as one. Where two people or two causes meet, nobody is named. */
-function union(a: KeptRange, b: KeptRange): KeptRange {
+/** The smallest rectangle around two. */
+function union(a: Rectangle, b: Rectangle): Rectangle {
   const row = Math.min(a.row, b.row);
   const column = Math.min(a.column, b.column);
-  const place = {
-    sheetId: a.sheetId,
-    row,
-    column,
-    rows: Math.max(a.row + a.rows, b.row + b.rows) - row,
-    columns: Math.max(a.column + a.columns, b.column + b.columns) - column,
-  };
-  const cause = a.cause === b.cause ? a.cause : "sweep";
-  const at = Math.min(a.at, b.at);
-  return a.actor !== undefined && a.actor === b.actor ? { ...place, cause, at, actor: a.actor } : { ...place, cause, at };
+  const rows = Math.max(a.row + a.rows, b.row + b.rows) - row;
+  const columns = Math.max(a.column + a.columns, b.column + b.columns) - column;
+  return { sheetId: a.sheetId, row, rows, column, columns };
 }
 
-function byWholeSheets(outbox: Outbox): Outbox {
-  const bySheet = new Map<number, KeptRange>();
-  for (const range of outbox.ranges) {
-    const whole = { ...wholeSheet(range.sheetId), cause: range.cause, at: range.at };
-    const found = bySheet.get(range.sheetId);
-    bySheet.set(range.sheetId, found ? union(found, whole) : whole);
-  }
-  return { ...outbox, ranges: [...bySheet.values()] };
-}
-
-const oldest = (outbox: Outbox): Origin => ({
-  cause: "sweep",
-  at: Math.min(...outbox.ranges.map((range) => range.at), outbox.sheets?.at ?? Infinity, outbox.everything?.at ?? Infinity),
+/** Where two people or two causes meet, nobody is named. */
+const inOne = (a: Kept, b: Kept): Kept => ({
+  place: a.place,
+  cause: a.cause === b.cause ? a.cause : "sweep",
+  at: Math.min(a.at, b.at),
+  actor: a.actor === b.actor ? a.actor : undefined,
 });
 
-function texts(outbox: Outbox): Record<string, string> | undefined {
-  const entries: Entry[] = outbox.ranges.map(entryOf);
-  if (outbox.sheets) entries.unshift(markOf("sheets", outbox.sheets));
-  if (outbox.everything) entries.unshift(markOf("everything", outbox.everything));
-  const found: Record<string, string> = {};
-  let open: string[] = [];
-  let chars = 2;
-  let count = 0;
-  const close = (): void => {
-    if (open.length > 0) found[`${keys.outboxPrefix}${count}`] = `[${open.join(",")}]`;
-    count += open.length > 0 ? 1 : 0;
-    open = [];
-    chars = 2;
-  };
-  for (const entry of entries) {
-    const text = asciiJson(entry);
-    if (chars + text.length + 1 > textMaxChars) close();
-    open.push(text);
-    chars += text.length + 1;
+/** Texts of at most `textMaxChars`, or nothing when there would be too many. */
+function texts(outbox: Outbox): Readonly<Record<string, string>> | undefined {
+  const parts: string[] = [];
+  let open = "";
+  for (const text of outbox.map(entryText)) {
+    if (open && open.length + text.length + 3 > textMaxChars) {
+      parts.push(open);
+      open = "";
+    }
+    open += `${open && ","}${text}`;
   }
-  close();
-  return count <= textsMost ? found : undefined;
+  if (open) parts.push(open);
+  if (parts.length > textsMost) return undefined;
+  const found: Record<string, string> = {};
+  parts.forEach((part, count) => (found[`${keys.outboxPrefix}${count}`] = `[${part}]`));
+  return found;
 }
 
-/** JSON without a character outside ASCII, so that characters are bytes. */
-const asciiJson = (entry: Entry): string =>
-  JSON.stringify(entry).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+/** A place as it is stored: `[sheetId, row, rows, column, columns] or a word, cause, at, actor`, in ASCII. */
+function entryText({ place, cause, at, actor }: Kept): string {
+  const where = typeof place === "string" ? place : [place.sheetId, place.row, place.rows, place.column, place.columns];
+  return JSON.stringify([where, cause, at, actor]).replace(
+    /[^\x20-\x7e]/g,
+    (unit) => `\\u${`000${unit.charCodeAt(0).toString(16)}`.slice(-4)}`,
+  );
+}
 
-const entryOf = ({ sheetId, row, rows, column, columns, cause, at, actor }: KeptRange): Entry =>
-  actor === undefined
-    ? [[sheetId, row, rows, column, columns], cause, at]
-    : [[sheetId, row, rows, column, columns], cause, at, actor];
-
-const markOf = (mark: "sheets" | "everything", { cause, at, actor }: Origin): Entry =>
-  actor === undefined ? [mark, cause, at] : [mark, cause, at, actor];
-
-function entriesOf(text: string): unknown[] | undefined {
+function entriesOf(text: string): readonly unknown[] {
   try {
     const value: unknown = JSON.parse(text);
-    return Array.isArray(value) ? value : undefined;
+    if (Array.isArray(value)) return value;
   } catch {
-    return undefined;
+    // Falls through: it is no list either.
   }
+  return [undefined];
 }
 
-function withEntry(outbox: Outbox, entry: unknown): Outbox {
+function keptOf(entry: unknown): Kept {
   const [place, cause, at, actor]: unknown[] = Array.isArray(entry) ? entry : [];
-  const lost: Outbox = { ...outbox, everything: outbox.everything ?? { cause: "sweep", at: 0 } };
-  if (typeof at !== "number" || typeof cause !== "string" || !isCause(cause)) return lost;
-  const origin: Origin = typeof actor === "string" ? { cause, at, actor: actor.slice(0, 320) } : { cause, at };
-  if (place === "sheets") return { ...outbox, sheets: outbox.sheets ?? origin };
-  if (place === "everything") return { ...outbox, everything: outbox.everything ?? origin };
-  const numbers = Array.isArray(place) ? place.filter((one): one is number => Number.isInteger(one) && one >= 0) : [];
-  const [sheetId, row, rows, column, columns] = numbers;
-  if (sheetId === undefined || row === undefined || rows === undefined || column === undefined || columns === undefined) {
-    return lost;
+  if (typeof at !== "number" || typeof cause !== "string" || !isCause(cause)) return lostTrack;
+  const origin = { cause, at, actor: typeof actor === "string" ? actor.slice(0, 320) : undefined };
+  if (place === "sheets" || place === "everything") return { ...origin, place };
+  if (!Array.isArray(place) || place.length !== 5 || !place.every((one) => Number.isInteger(one) && one >= 0)) {
+    return lostTrack;
   }
-  return { ...outbox, ranges: [...outbox.ranges, { ...origin, sheetId, row, rows, column, columns }] };
+  const [sheetId, row, rows, column, columns] = place as [number, number, number, number, number];
+  return { ...origin, place: { sheetId, row, rows, column, columns } };
 }
 
-const isCause = (text: string): text is Origin["cause"] =>
-  /^(edit|sweep|install|call|manual|change:[A-Z_]{1,40})$/.test(text);
+const isCause = (text: string): text is Cause => /^(edit|sweep|install|call|manual|change:[A-Z_]{1,40})$/.test(text);

@@ -60,9 +60,9 @@ function cutInTwo(reading: Reading): Reading[] | undefined {
 }
 
 function cutCells(reading: ReadingOf<"cells">): Reading[] | undefined {
-  const { at, cells } = reading;
-  const width = cells.reduce((most, row) => Math.max(most, row.length), 0);
-  const { rows, columns } = reading.size ?? { rows: cells.length, columns: width };
+  const { at, cells, size } = reading;
+  // Every cells reading of ours says its size.
+  const { rows, columns } = size || { rows: cells.length, columns: 0 };
   if (cells.length > 1) {
     const top = cells.length >> 1;
     return [
@@ -70,7 +70,7 @@ function cutCells(reading: ReadingOf<"cells">): Reading[] | undefined {
       { ...reading, at: { ...at, row: at.row + top }, cells: cells.slice(top), size: { rows: rows - top, columns } },
     ];
   }
-  const row = cells[0] ?? [];
+  const row = cells[0] || [];
   if (row.length < 2) return undefined;
   const left = row.length >> 1;
   return [

@@ -5,9 +5,10 @@ import { waitBefore } from "@sheetwire/shared/retry";
 import { ask, type Program, type Sent } from "../effects/effects.ts";
 import type { Reader } from "../reading/reading.ts";
 import { groupsOf, packReading, type Packed } from "./packing.ts";
-import { objectOf, wantsOf } from "./wants.ts";
+import { parseObject } from "../settings/settings.ts";
+import { wantsOf } from "./wants.ts";
 
-export { objectOf, wantsOf } from "./wants.ts";
+export { wantsOf } from "./wants.ts";
 export { groupsOf, packReading, type Packed } from "./packing.ts";
 
 declare const SHEETWIRE_VERSION: string;
@@ -42,16 +43,10 @@ export type RunPlan = Omit<Run, "n" | "wants" | "answered">;
 
 export const createRun = (plan: RunPlan): Run => ({ ...plan, n: 0, wants: new Map(), answered: new Map() });
 
-/** `unsent` is what did not reach the relay, in order. `hopeless` means that trying again can only fail again. */
+/** `unsent` is what did not reach the relay, in order. */
 export type Delivery =
   | { readonly ok: true }
-  | {
-      readonly ok: false;
-      readonly code: string;
-      readonly detail?: string | undefined;
-      readonly hopeless: boolean;
-      readonly unsent: readonly Reading[];
-    };
+  | { readonly ok: false; readonly code: string; readonly unsent: readonly Reading[] };
 
 /** What made the readings, where it is not what made the run. */
 export type As = { readonly cause: Cause; readonly actor?: string | undefined };
@@ -69,14 +64,14 @@ export function* deliver(run: Run, readings: readonly Reading[], as: As = run): 
  * What is left then stays on the relay's list and is handed out at the next chance.
  */
 export function* answerWants(run: Run, reader: Reader, deadline: number): Program<Delivery> {
-  while (run.wants.size > 0 && (yield* ask("now", {})) < deadline) {
+  while (run.wants.size > 0 && (yield* ask("now")) < deadline) {
     yield* reader.newRound();
     const packed: Packed[] = [];
     let bytes = 0;
     for (const [id, want] of run.wants) {
-      if (bytes >= limits.postTargetChars || (packed.length > 0 && (yield* ask("now", {})) >= deadline)) break;
+      if (bytes >= limits.postTargetChars || (packed.length > 0 && (yield* ask("now")) >= deadline)) break;
       run.wants.delete(id);
-      const times = run.answered.get(id) ?? 0;
+      const times = run.answered.get(id) || 0;
       run.answered.set(id, times + 1);
       if (times >= answersMost) continue;
       const reading = yield* reader.answer(want);
@@ -107,31 +102,25 @@ function* deliverPacked(run: Run, packed: readonly Packed[], as: As): Program<De
         continue;
       }
     }
-    const unsent = [...group, ...queue.flat()].map((one) => one.reading);
-    return { ok: false, code: answer.code, detail: answer.detail, hopeless: answer.hopeless, unsent };
+    return { ok: false, code: answer.code, unsent: [...group, ...queue.flat()].map((one) => one.reading) };
   }
   return { ok: true };
 }
 
 /** The same readings in smaller posts, or nothing when there is no smaller. */
-function smallerGroups(group: readonly Packed[], maxBytes: number | undefined): Packed[][] | undefined {
+function smallerGroups(group: readonly Packed[], maxBytes = Infinity): Packed[][] | undefined {
   const bytes = group.reduce((sum, one) => sum + one.bytes, 0);
-  const most = Math.floor(Math.min(bytes / 2, maxBytes === undefined ? Infinity : maxBytes * 0.9));
+  const most = Math.floor(Math.min(bytes / 2, maxBytes * 0.9));
   if (most < 1_000) return undefined;
   const parts = group.flatMap((one) => packReading(one.reading, most));
   const groups = groupsOf(parts, most);
   return groups.length > 1 ? groups : undefined;
 }
 
+/** `mayPass`: trying again is worth it. */
 type Answer =
   | { readonly kind: "taken"; readonly wants: readonly Want[] }
-  | {
-      readonly kind: "failed";
-      readonly code: string;
-      readonly detail?: string | undefined;
-      readonly hopeless: boolean;
-      readonly maxBytes?: number | undefined;
-    };
+  | { readonly kind: "failed"; readonly code: string; readonly mayPass: boolean; readonly maxBytes?: number };
 
 /** The body of the run's next post. */
 export function bodyOf(run: Run, texts: readonly string[], as: As, spentMs: number): string {
@@ -150,8 +139,8 @@ export function bodyOf(run: Run, texts: readonly string[], as: As, spentMs: numb
 
 /** One post and its repetitions. A repetition has the same id and body, a new timestamp and signature. */
 function* postOnce(run: Run, group: readonly Packed[], as: As): Program<Answer> {
-  const id = yield* ask("uuid", {});
-  const spentMs = (yield* ask("now", {})) - run.startedAt;
+  const id = yield* ask("uuid");
+  const spentMs = (yield* ask("now")) - run.startedAt;
   const body = bodyOf(
     run,
     group.map((one) => one.text),
@@ -160,10 +149,10 @@ function* postOnce(run: Run, group: readonly Packed[], as: As): Program<Answer> 
   );
   const url = `${run.url.replace(/\/+$/, "")}/v1/spreadsheets/${run.spreadsheetId}/posts`;
   for (let attempt = 0; ; attempt += 1) {
-    const timestamp = String(Math.floor((yield* ask("now", {})) / 1_000));
+    const timestamp = String(Math.floor((yield* ask("now")) / 1_000));
     const sent = yield* ask("send", { url, key: run.ingestKey, id, timestamp, body });
     const answer = judge(sent);
-    if (answer.kind === "taken" || answer.hopeless || attempt >= run.retries) return answer;
+    if (answer.kind === "taken" || !answer.mayPass || attempt >= run.retries) return answer;
     yield* ask("sleep", { ms: pauseBefore(attempt, sent, id) });
   }
 }
@@ -172,21 +161,19 @@ function* postOnce(run: Run, group: readonly Packed[], as: As): Program<Answer> 
 function pauseBefore(attempt: number, sent: Sent, id: string): number {
   const asked = sent.reached ? sent.retryAfterMs : undefined;
   const die = (Number.parseInt(id.slice(0, 8), 16) || 0) / 2 ** 32;
-  return Math.min(5_000, Math.max(asked ?? 0, waitBefore(attempt, die, 1_000, 5_000)));
+  return Math.min(5_000, Math.max(asked || 0, waitBefore(attempt, die, 1_000, 5_000)));
 }
 
 /** What an answer, or its absence, means. */
 function judge(sent: Sent): Answer {
-  if (!sent.reached) return { kind: "failed", code: sent.code, hopeless: false };
+  const failed = (code: string, mayPass: boolean) => ({ kind: "failed", code, mayPass }) as const;
+  if (!sent.reached) return failed(sent.code, true);
   const { status } = sent;
-  const said = objectOf(sent.text);
-  if (status === 202 && said && typeof said["epoch"] === "string") return { kind: "taken", wants: wantsOf(said["wants"]) };
-  const code = said && typeof said["code"] === "string" && /^[a-z0-9-]{1,64}$/.test(said["code"]) ? said["code"] : undefined;
-  const detail = said && typeof said["detail"] === "string" ? said["detail"].slice(0, 300) : undefined;
-  const maxBytes = said && typeof said["maxBytes"] === "number" ? said["maxBytes"] : undefined;
-  if (status === 413) return { kind: "failed", code: "too-large", detail, hopeless: true, maxBytes };
+  const { epoch, wants, code, maxBytes } = parseObject(sent.text) || {};
+  if (status === 202 && typeof epoch === "string") return { kind: "taken", wants: wantsOf(wants) };
+  if (status === 413) return { ...failed("too-large", false), maxBytes: Number(maxBytes) || Infinity };
   // A redirect or a page instead of an answer: whatever it is, it is not a relay that took the post.
-  if (status < 400) return { kind: "failed", code: "not-a-relay", hopeless: false };
-  const mayPass = status === 429 || status >= 500 || status === 408;
-  return { kind: "failed", code: code ?? `http-${status}`, detail, hopeless: !mayPass };
+  if (status < 400) return failed("not-a-relay", true);
+  const known = typeof code === "string" && /^[a-z0-9-]{1,64}$/.test(code) ? code : `http-${status}`;
+  return failed(known, status === 429 || status === 408 || status >= 500);
 }

@@ -3,27 +3,15 @@
  * The relay's answers are its own promise; a want of a kind that this version does not know is left to one that does.
  */
 import type { Want } from "@sheetwire/shared/protocol";
+import { isObject } from "../settings/settings.ts";
 
-type Fields = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): value is Fields => typeof value === "object" && value !== null && !Array.isArray(value);
 const isIndex = (value: unknown): value is number => typeof value === "number" && Number.isInteger(value) && value >= 0;
-
-/** What a text holds as JSON, when it is an object. */
-export function objectOf(text: string): Fields | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** The wants among these values. */
 export const wantsOf = (values: unknown): Want[] => (Array.isArray(values) ? values.flatMap(wantOf) : []);
 
 function wantOf(value: unknown): Want[] {
-  if (!isObject(value) || typeof value["id"] !== "string" || value["id"] === "" || value["id"].length > 64) return [];
+  if (!isObject(value) || typeof value["id"] !== "string") return [];
   const { id, kind, sheetId, layout, axis, from, to, rows, range } = value;
   if (kind === "sheets") return [{ kind, id }];
   if (!isIndex(sheetId) || !isIndex(layout)) return [];
@@ -33,8 +21,8 @@ function wantOf(value: unknown): Want[] {
     return good.length > 0 ? [{ kind, ...onSheet, rows: good }] : [];
   }
   if (kind === "digests") {
-    const isGood = isIndex(from) && isIndex(to) && from <= to && (axis === undefined || axis === "rows" || axis === "columns");
-    return isGood ? [{ kind, ...onSheet, axis: axis ?? "rows", from, to }] : [];
+    const isGood = isIndex(from) && isIndex(to) && from <= to;
+    return isGood ? [{ kind, ...onSheet, axis: axis === "columns" ? axis : "rows", from, to }] : [];
   }
   if (kind === "cells" && isObject(range)) {
     const { startRowIndex, endRowIndex, startColumnIndex, endColumnIndex } = range;

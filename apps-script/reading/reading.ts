@@ -24,16 +24,16 @@ export function createReader(spreadsheetId: string) {
 
   function* newRound(): Program<void> {
     rectangles.forget();
-    if (hasRead) yield* ask("flush", {});
+    if (hasRead) yield* ask("flush");
     hasRead = false;
   }
 
   /** Every sheet, its size and place. */
   function* sheets(want?: string): Program<Reading> {
     hasRead = true;
-    const from = yield* ask("now", {});
-    const spreadsheet = yield* ask("spreadsheet", {});
-    const to = yield* ask("now", {});
+    const from = yield* ask("now");
+    const spreadsheet = yield* ask("spreadsheet");
+    const to = yield* ask("now");
     return { kind: "sheets", ...answering(want), readAt: [from, Math.max(from, to)], spreadsheet };
   }
 
@@ -79,7 +79,7 @@ export function createReader(spreadsheetId: string) {
   }
 
   function* wantedRows(want: WantOf<"rows">): Program<Reading | "gone" | "moving"> {
-    const from = yield* ask("now", {});
+    const from = yield* ask("now");
     const used = yield* ask("usedSize", { sheetId: want.sheetId });
     const size = yield* ask("size", { sheetId: want.sheetId });
     if (!used || !size) return "gone";
@@ -96,14 +96,14 @@ export function createReader(spreadsheetId: string) {
       const content = yield* rectangles.read(rectangle);
       if (typeof content === "string") return content;
       if (content.sheet.rows !== size.rows || content.sheet.columns !== size.columns) return "moving";
-      for (const row of stretch) rows.push([row, canonicalRow(content.cells[row - first] ?? [])]);
+      for (const row of stretch) rows.push([row, canonicalRow(content.cells[row - first] || [])]);
       to = Math.max(to, content.readAt[1]);
     }
     for (const row of indexes) if (row >= used.rows) rows.push([row, []]);
     return {
       kind: "rows",
       want: want.id,
-      readAt: [from, Math.max(to, yield* ask("now", {}))],
+      readAt: [from, Math.max(to, yield* ask("now"))],
       sheetId: want.sheetId,
       rows,
       sheetRows: size.rows,
@@ -133,7 +133,7 @@ export function createReader(spreadsheetId: string) {
         if (typeof content === "string") return content;
         sheet = content.sheet;
         for (let offset = 0; offset < columns; offset += 1) {
-          const cells: Cell[] = content.cells.map((row) => row[offset] ?? null);
+          const cells: Cell[] = content.cells.map((row) => row[offset] as Cell);
           all.push(digestOfRow(cells, seed));
         }
       }
@@ -147,7 +147,7 @@ export function createReader(spreadsheetId: string) {
     filled: (from: number, to: number, used: Size) => Program<Filled>,
   ): Program<Reading | "gone" | "moving"> {
     const { sheetId } = want;
-    const startedAt = yield* ask("now", {});
+    const startedAt = yield* ask("now");
     const used = yield* ask("usedSize", { sheetId });
     const size = yield* ask("size", { sheetId });
     if (!used || !size) return "gone";
@@ -162,7 +162,7 @@ export function createReader(spreadsheetId: string) {
     if (sheet.rows !== size.rows || sheet.columns !== size.columns) return "moving";
     const window: Digest[] = isBlank ? [] : found.digests.slice();
     while (window.length < to - from) window.push(NO_DIGEST);
-    const readAt: ReadAt = [startedAt, Math.max(startedAt, yield* ask("now", {}))];
+    const readAt: ReadAt = [startedAt, Math.max(startedAt, yield* ask("now"))];
     return {
       kind: "digests",
       want: want.id,
@@ -192,7 +192,7 @@ function* editPlan(range: Rectangle, size: Size): Program<Rectangle> {
   const touched = clipTo(range, size);
   if (touched.rows * size.columns <= most) return { ...touched, column: 0, columns: size.columns };
   const used = yield* ask("usedSize", { sheetId: range.sheetId });
-  const width = Math.max(used?.columns ?? size.columns, touched.column + touched.columns);
+  const width = Math.max((used || size).columns, touched.column + touched.columns);
   if (touched.rows * width <= most) return { ...touched, column: 0, columns: width };
   const columns = Math.min(touched.columns, most);
   return { ...touched, columns, rows: Math.min(touched.rows, Math.floor(most / Math.max(1, columns))) };

@@ -60,12 +60,12 @@ export function createRectangles() {
     let sizeBefore = yield* ask("size", { sheetId });
     for (let attempt = 0; attempt < 2; attempt += 1) {
       if (!sizeBefore) return "gone";
-      if (attempt > 0) yield* ask("flush", {});
-      const from = yield* ask("now", {});
+      if (attempt > 0) yield* ask("flush");
+      const from = yield* ask("now");
       const where = yield* plan(sizeBefore);
       const cells = yield* cellsOf(where, checked);
       const sizeAfter: Size | undefined = yield* ask("size", { sheetId });
-      const to = yield* ask("now", {});
+      const to = yield* ask("now");
       if (cells && sizeAfter && sameSize(sizeBefore, sizeAfter)) {
         const content: Content = { where, readAt: [from, Math.max(from, to)], cells, sheet: sizeAfter };
         hold(content);
@@ -89,31 +89,21 @@ export function createRectangles() {
   /** The cells of a rectangle that lies on the sheet; nothing when it no longer does. */
   function* cellsOf(where: Rectangle, checked: boolean): Program<Cell[][] | undefined> {
     const cells: Cell[][] = [];
-    const rowsAtOnce = Math.max(1, Math.floor(callMaxCells / Math.max(1, where.columns)));
+    if (where.columns === 0) return cells;
+    const rowsAtOnce = Math.max(1, Math.floor(callMaxCells / where.columns));
     for (let done = 0; done < where.rows; done += rowsAtOnce) {
       const part = { ...where, row: where.row + done, rows: Math.min(rowsAtOnce, where.rows - done) };
-      let raw = part.columns > 0 ? yield* rawOf(part, checked) : { values: [], formulas: [], displays: [], isSettled: true };
+      let raw = yield* rawOf(part, checked);
       if (raw && !raw.isSettled) {
-        yield* ask("flush", {});
+        yield* ask("flush");
         raw = yield* rawOf(part, checked);
       }
       if (!raw) return undefined;
       const { values, formulas, displays } = raw;
       const serial = yield* serialsFor(values);
-      for (let row = 0; row < part.rows; row += 1) {
-        const line: Cell[] = [];
-        for (let column = 0; column < part.columns; column += 1) {
-          line.push(
-            cellOf(
-              values[row]?.[column] ?? "",
-              formulas[row]?.[column] ?? "",
-              displays[row]?.[column] ?? "",
-              serial,
-            ),
-          );
-        }
-        cells.push(line);
-      }
+      values.forEach((line, r) =>
+        cells.push(line.map((value, c) => cellOf(value, textAt(formulas, r, c), textAt(displays, r, c), serial))),
+      );
     }
     return cells;
   }
@@ -123,10 +113,10 @@ export function createRectangles() {
     const instants = new Set<number>();
     for (const row of values) for (const value of row) if (isInstant(value)) instants.add(value.ms);
     if (instants.size === 0) return () => 0;
-    zone ??= createZone(yield* ask("timeZone", {}));
+    if (!zone) zone = createZone(yield* ask("timeZone"));
     yield* zone.learnAll(instants);
     const { offsetAt } = zone;
-    return (ms) => serialOf(ms, offsetAt(ms) ?? 0);
+    return (ms) => serialOf(ms, offsetAt(ms) || 0);
   }
 
   return { forget, read, readPlanned };
@@ -147,24 +137,16 @@ function* rawOf(where: Rectangle, checked: boolean): Program<Raw | undefined> {
   const formulas = values && (yield* ask("formulas", where));
   const displays = formulas && (yield* ask("displays", where));
   if (!values || !formulas || !displays) return undefined;
-  const isPending = values.some((row, r) => row.some((value, c) => isLoading(value, formulas[r]?.[c] ?? "")));
+  const isPending = values.some((row, r) => row.some((value, c) => isLoading(value, textAt(formulas, r, c))));
   if (!checked) return { values, formulas, displays, isSettled: !isPending };
   const again = yield* ask("values", where);
   return again && { values, formulas, displays, isSettled: !isPending && sameValues(values, again) };
 }
 
-function sameValues(a: readonly (readonly RawValue[])[], b: readonly (readonly RawValue[])[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((row, r) =>
-      row.every((value, c) => {
-        const other = b[r]?.[c];
-        if (value === other) return true;
-        return other !== undefined && isInstant(value) && isInstant(other) && value.ms === other.ms;
-      }),
-    )
-  );
-}
+const textAt = (rows: readonly (readonly string[])[], row: number, column: number): string => (rows[row] || [])[column] || "";
+
+/** Instants are plain objects, so the two readings are compared as they would travel. */
+const sameValues = (a: Raw["values"], b: Raw["values"]): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 const sameSize = (a: Size, b: Size): boolean => a.rows === b.rows && a.columns === b.columns;
 
@@ -202,6 +184,6 @@ function cut(content: Content, where: Rectangle): Content {
 /** Canonical rows, trailing blank rows dropped. */
 export function canonicalRows(cells: readonly (readonly Cell[])[]): Row[] {
   const rows = cells.map(canonicalRow);
-  while (rows.length > 0 && rows[rows.length - 1]?.length === 0) rows.pop();
+  while (rows.length > 0 && (rows[rows.length - 1] as Row).length === 0) rows.pop();
   return rows;
 }

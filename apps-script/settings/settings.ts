@@ -2,7 +2,6 @@
  * What the script keeps in the spreadsheet's document properties: all it remembers from one run to the next. Every editor
  * of the spreadsheet can read and write them, so they are read as untrusted text: what is not of its form counts as absent.
  */
-import type { Cause } from "@sheetwire/shared/protocol";
 
 export type Connection = { readonly url: string; readonly spreadsheetId: string; readonly ingestKey: string };
 
@@ -16,32 +15,11 @@ export type Installation = {
 
 export type LastError = { readonly at: number; readonly code: string };
 
-/** What made a reading that was not delivered, so that it can still be told when it is. */
-export type Origin = { readonly cause: Cause; readonly actor?: string | undefined; readonly at: number };
-
-/** Cells to be read again, as a range and never as contents. Counted from 0. */
-export type KeptRange = Origin & {
-  readonly sheetId: number;
-  readonly row: number;
-  readonly rows: number;
-  readonly column: number;
-  readonly columns: number;
-};
-
-/** What could not be delivered. */
-export type Outbox = {
-  /** So much was lost track of that every sheet is to be read again. */
-  readonly everything: Origin | undefined;
-  /** The list of sheets is to be told again. */
-  readonly sheets: Origin | undefined;
-  readonly ranges: readonly KeptRange[];
-};
-
 export type Settings = {
   readonly connection: Connection | undefined;
   readonly installation: Installation | undefined;
   readonly lastError: LastError | undefined;
-  /** Property keys of the outbox; read it with {@link outboxOf} in the outbox room. */
+  /** Property keys of the outbox; the outbox room reads them. */
   readonly outboxTexts: Readonly<Record<string, string>>;
 };
 
@@ -66,21 +44,22 @@ export function settingsOf(properties: Readonly<Record<string, string>>): Settin
   };
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
+export const isObject = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
 /** The object that a JSON text holds, or nothing. */
-export function parseObject(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
-  if (text === undefined) return undefined;
+export function parseObject(text = ""): Fields | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }
 }
 
-export function connectionOf(value: Readonly<Record<string, unknown>> | undefined): Connection | undefined {
-  if (!value) return undefined;
+export function connectionOf(value: Fields = {}): Connection | undefined {
   const { url, spreadsheetId, ingestKey } = value;
   const isGood =
     typeof url === "string" &&
@@ -92,22 +71,18 @@ export function connectionOf(value: Readonly<Record<string, unknown>> | undefine
   return isGood ? { url, spreadsheetId, ingestKey } : undefined;
 }
 
-function installationOf(value: Readonly<Record<string, unknown>> | undefined): Installation | undefined {
-  if (!value) return undefined;
+function installationOf(value: Fields = {}): Installation | undefined {
   const { installation, triggerUids, installedBy, installedAt } = value;
-  if (typeof installation !== "string" || !installation || installation.length > 128 || !Array.isArray(triggerUids)) {
-    return undefined;
-  }
+  if (typeof installation !== "string" || !installation || !Array.isArray(triggerUids)) return undefined;
   return {
-    installation,
-    triggerUids: triggerUids.filter((uid): uid is string => typeof uid === "string"),
-    installedBy: typeof installedBy === "string" ? installedBy : "",
-    installedAt: typeof installedAt === "number" ? installedAt : 0,
+    installation: installation.slice(0, 128),
+    triggerUids: triggerUids.map(String),
+    installedBy: String(installedBy),
+    installedAt: Number(installedAt),
   };
 }
 
-function lastErrorOf(value: Readonly<Record<string, unknown>> | undefined): LastError | undefined {
-  if (!value) return undefined;
+function lastErrorOf(value: Fields = {}): LastError | undefined {
   const { at, code } = value;
   return typeof at === "number" && at >= 0 && typeof code === "string" ? { at, code: code.slice(0, 200) } : undefined;
 }

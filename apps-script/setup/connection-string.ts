@@ -20,7 +20,7 @@ export function readConnectionString(
     return no("This connection string belongs to another spreadsheet. Ask for one that was made for this spreadsheet.");
   }
   const address = /^(https?):\/\/(\[[0-9a-f:]+\]|[^\s/?#@:[\]]+)(:\d{1,5})?(\/[^\s?#]*)?$/i.exec(connection.url);
-  const [, scheme = "", host = ""] = address ?? [];
+  const [, scheme = "", host = ""] = address || [];
   if (!address) return no("The relay's address in the connection string is not a web address.");
   const isLoopback = ["127.0.0.1", "localhost"].includes(host.toLowerCase());
   if (scheme.toLowerCase() === "http" && !isLoopback) {

@@ -1,24 +1,31 @@
 /** Switching the wire on and off, and saying how it is. */
-import { limits } from "@sheetwire/shared/limits";
-import { ask, type Program, type TriggerPlan } from "../effects/effects.ts";
-import { isEmpty, outboxOf } from "../outbox/outbox.ts";
-import { deliver, type Run } from "../posting/posting.ts";
+import { ask, underLock, type Program, type TriggerPlan } from "../effects/effects.ts";
+import { deliver, type Delivery, type Run } from "../posting/posting.ts";
 import { createReader } from "../reading/reading.ts";
-import { alive, budgets, goOn, handlers, isHandler, newRun, onWish, type Report } from "../runs/runs.ts";
-import { keys, settingsOf, type Connection, type Installation, type Settings } from "../settings/settings.ts";
+import { alive, budgets, goOn, handlers, newRun, onWish } from "../runs/runs.ts";
+import { keys, settingsOf, type Installation } from "../settings/settings.ts";
 import { readConnectionString } from "./connection-string.ts";
 
 /** Plain JSON for the pages: they get no dates, no functions, no keys. */
 export type Result = { readonly ok: true; readonly message: string; readonly notice?: string } | Failure;
 export type Failure = { readonly ok: false; readonly message: string };
 
+/** Facts for the panel, which makes the words. `code` says why the relay was not reached, `words` what that means. */
 export type StatusResult =
+  | { readonly ok: true; readonly connected: false }
   | {
       readonly ok: true;
-      readonly connected: boolean;
-      readonly tone: "good" | "waiting" | "bad" | "quiet";
-      readonly headline: string;
-      readonly detail: string;
+      readonly connected: true;
+      /** How long the relay took to answer just now; absent when it did not. */
+      readonly answeredInMs?: number;
+      readonly code?: string;
+      readonly words?: string;
+      /** The relay still has something to ask. */
+      readonly wantsLeft: boolean;
+      /** Something is kept here that the relay has not got yet. */
+      readonly kept: boolean;
+      /** This person's triggers are the ones that count, and some of them are gone. */
+      readonly triggerMissing: boolean;
     }
   | Failure;
 
@@ -35,54 +42,49 @@ const plans: readonly TriggerPlan[] = [
  * Then triggers and settings are written under the lock, and the first copy begins: the relay wants, the script reads.
  */
 export function* connect(pasted: unknown): Program<Result> {
-  const startedAt = yield* ask("now", {});
-  if (typeof pasted !== "string") return { ok: false, message: "Paste the connection string first." };
-  const spreadsheetId = yield* ask("spreadsheetId", {});
+  const startedAt = yield* ask("now");
+  if (typeof pasted !== "string") return no("Paste the connection string first.");
+  const spreadsheetId = yield* ask("spreadsheetId");
   const read = readConnectionString(pasted, spreadsheetId);
   if (!read.ok) return read;
-  const before = settingsOf(yield* ask("properties", {}));
-  const userKey = yield* ask("userKey", {});
-  const isSamePerson = before.installation !== undefined && before.installation.installedBy === (userKey ?? "");
-  const installation = isSamePerson && before.installation ? before.installation.installation : yield* ask("uuid", {});
-  const run = yield* newRun(read.connection, { installation }, "install", userKey, startedAt, 1);
+  const before = settingsOf(yield* ask("properties"));
+  const installedBy = (yield* ask("userKey")) || "";
+  const old = before.installation;
+  const isTakeOver = old !== undefined && old.installedBy !== installedBy;
+  const installation = old && !isTakeOver ? old.installation : yield* ask("uuid");
+  const run = yield* newRun(read.connection, installation, "install", installedBy || undefined, startedAt, 1);
   const reader = createReader(spreadsheetId);
   const first = yield* deliver(run, [yield* reader.sheets()]);
-  if (!first.ok) return { ok: false, message: `Not connected. ${wordsFor(first.code)}` };
+  if (!first.ok) return no(`Not connected. ${wordsFor(first.code)}`);
 
-  const installed = yield* install(read.connection, installation, userKey ?? "", startedAt);
-  if (!installed) {
-    return { ok: false, message: "Not connected: somebody else is changing this connection just now. Try again." };
-  }
+  const isWritten = yield* underLock(lockWaitMs, function* () {
+    const triggerUids = (yield* ask("installTriggers", { plans })).map((trigger) => trigger.uid);
+    const record: Installation = { installation, triggerUids, installedBy, installedAt: startedAt };
+    const set = { [keys.connection]: JSON.stringify(read.connection), [keys.installation]: JSON.stringify(record) };
+    yield* ask("saveProperties", { set, remove: [keys.lastError] });
+  });
+  if (!isWritten) return no(`Not connected. ${busyWords}`);
   const second = yield* deliver(run, [yield* alive({ lastError: undefined })]);
-  const outcome = yield* goOn(run, reader, settingsOf(yield* ask("properties", {})), second, startedAt + budgets.connectMs);
-  const notice =
-    before.installation !== undefined && !isSamePerson
-      ? "Somebody else had connected this spreadsheet before. From now on it works through your account."
-      : undefined;
-  return { ok: true, message: connectedWords(run, outcome.ok ? undefined : outcome.code), ...(notice ? { notice } : {}) };
+  const outcome = yield* goOn({ run, reader, settings: before }, second, budgets.connectMs);
+  return {
+    ok: true,
+    message: connectedWords(run, outcome),
+    ...(isTakeOver
+      ? { notice: "Somebody else had connected this spreadsheet before. From now on it works through your account." }
+      : {}),
+  };
 }
 
 /** Takes the wire off: triggers and settings go, what the relay holds stays there. */
 export function* disconnect(): Program<Result> {
-  const removed = yield* ask("removeTriggers", { handlers });
-  if (!(yield* ask("lock", { waitMs: lockWaitMs }))) {
-    return { ok: false, message: "Somebody else is changing this connection just now. Try again." };
-  }
-  try {
-    const settings = settingsOf(yield* ask("properties", {}));
-    const wasConnected = settings.connection !== undefined;
-    const remove = [keys.connection, keys.installation, keys.lastError, ...Object.keys(settings.outboxTexts)];
+  yield* ask("removeTriggers", { handlers });
+  const isWritten = yield* underLock(lockWaitMs, function* () {
+    const { outboxTexts } = settingsOf(yield* ask("properties"));
+    const remove = [keys.connection, keys.installation, keys.lastError, ...Object.keys(outboxTexts)];
     yield* ask("saveProperties", { set: {}, remove });
-    return {
-      ok: true,
-      message:
-        wasConnected || removed > 0
-          ? "Disconnected. Edits are no longer sent; what the relay already has stays there."
-          : "This spreadsheet was not connected.",
-    };
-  } finally {
-    yield* ask("unlock", {});
-  }
+  });
+  if (!isWritten) return no(busyWords);
+  return { ok: true, message: "Disconnected. Edits are no longer sent; what the relay already has stays there." };
 }
 
 /** A check that somebody asked for, in words. */
@@ -97,7 +99,7 @@ export function* check(): Program<Result> {
           : "Checked: the relay has everything it asked for.",
     };
   }
-  return { ok: false, message: report.kind === "not-connected" ? notConnected : wordsFor(report.code) };
+  return no(report.kind === "failed" ? wordsFor(report.code) : "This spreadsheet is not connected.");
 }
 
 /**
@@ -106,116 +108,47 @@ export function* check(): Program<Result> {
  */
 export function* status(): Program<StatusResult> {
   const report = yield* onWish(budgets.panelMs);
-  const settings = settingsOf(yield* ask("properties", {}));
-  const found = yield* ask("triggers", {});
-  const mine = found.filter((trigger) => isHandler(trigger.handler)).map((trigger) => trigger.uid);
-  return { ok: true, ...describe(report, settings, mine) };
-}
-
-const notConnected = "This spreadsheet is not connected.";
-
-function describe(report: Report, settings: Settings, mine: readonly string[]) {
-  if (report.kind === "not-connected") {
-    return {
-      connected: false,
-      tone: "quiet",
-      headline: "Not connected",
-      detail: "Paste a connection string to send this spreadsheet's edits to your relay.",
-    } as const;
-  }
-  const kept = !isEmpty(outboxOf(settings.outboxTexts));
-  if (report.kind === "failed") {
-    const follow = kept ? " What was edited meanwhile is remembered and will follow." : "";
-    return { connected: true, tone: "bad", headline: "Not getting through", detail: wordsFor(report.code) + follow } as const;
-  }
-  const uids = settings.installation?.triggerUids ?? [];
-  if (mine.length > 0 && mine.filter((uid) => uids.includes(uid)).length < uids.length) {
-    return {
-      connected: true,
-      tone: "bad",
-      headline: "A trigger is missing",
-      detail: "Some edits are not noticed. Connect again with the same connection string to put it back.",
-    } as const;
-  }
-  if (report.wantsLeft > 0 || kept) {
-    return {
-      connected: true,
-      tone: "waiting",
-      headline: "Catching up",
-      detail: "The relay is still being told what the sheet holds. It follows by itself.",
-    } as const;
-  }
-  const seconds = (report.answeredInMs / 1_000).toFixed(1);
+  if (report.kind === "not-connected") return { ok: true, connected: false };
+  const { installation, outboxTexts } = settingsOf(yield* ask("properties"));
+  const uids = installation ? installation.triggerUids : [];
+  const mine = (yield* ask("triggers")).filter((trigger) => uids.includes(trigger.uid));
   return {
+    ok: true,
     connected: true,
-    tone: "good",
-    headline: "Connected",
-    detail: `The relay answered just now, in ${seconds} s. Every edit is sent as it happens.`,
-  } as const;
+    wantsLeft: report.kind === "delivered" && report.wantsLeft > 0,
+    kept: Object.keys(outboxTexts).length > 0,
+    triggerMissing: mine.length > 0 && mine.length < uids.length,
+    ...(report.kind === "delivered"
+      ? { answeredInMs: report.answeredInMs }
+      : { code: report.code, words: wordsFor(report.code) }),
+  };
 }
 
-/** Creates the triggers and writes everything down, as one step. */
-function* install(connection: Connection, installation: string, installedBy: string, at: number): Program<boolean> {
-  if (!(yield* ask("lock", { waitMs: lockWaitMs }))) return false;
-  try {
-    const triggers = yield* ask("installTriggers", { plans });
-    const record: Installation = {
-      installation,
-      triggerUids: triggers.map((trigger) => trigger.uid),
-      installedBy,
-      installedAt: at,
-    };
-    const set = { [keys.connection]: JSON.stringify(connection), [keys.installation]: JSON.stringify(record) };
-    yield* ask("saveProperties", { set, remove: [keys.lastError] });
-    return true;
-  } finally {
-    yield* ask("unlock", {});
-  }
-}
+const no = (message: string): Failure => ({ ok: false, message });
 
-function connectedWords(run: Run, code: string | undefined): string {
-  if (code !== undefined) return `Connected, but the first copy was interrupted. ${wordsFor(code)} It goes on by itself.`;
-  if (run.wants.size > 0) {
-    const minutes = limits.tickEveryMs / 60_000;
-    return `Connected. The first copy of this large spreadsheet goes on by itself, with the next edit or within ${minutes} minutes.`;
-  }
+const busyWords = "Somebody else is changing this connection just now. Try again in a moment.";
+
+function connectedWords(run: Run, outcome: Delivery): string {
+  if (!outcome.ok) return `Connected, but the first copy was interrupted. ${wordsFor(outcome.code)} It goes on by itself.`;
+  if (run.wants.size > 0) return "Connected. The first copy of this large spreadsheet goes on by itself within ten minutes.";
   return "Connected. The relay has this spreadsheet, and edits are sent as they happen.";
 }
 
 /** What a failure means to the person in front of the sheet, and what to do. */
 export function wordsFor(code: string): string {
-  switch (code) {
-    case "unauthorized":
-      return "The relay does not accept this connection string. Ask your Sheetwire admin for a new one.";
-    case "protocol-too-old":
-      return "The relay speaks a newer protocol than this script. Ask your Sheetwire admin to update the script.";
-    case "dns":
-    case "unreachable":
-    case "timeout":
-    case "certificate":
-      return "The relay cannot be reached from Google. It needs a public https address; check that it is running.";
-    case "url-not-permitted":
-      return "The relay's address is not on the list of addresses that this script may call. Ask your admin to allow it.";
-    case "quota-urlfetch":
-    case "quota-runtime":
-    case "quota":
-      return "Google's daily allowance for scripts is used up. It is renewed within 24 hours.";
-    case "rate-limited":
-    case "busy":
-    case "shutting-down":
-      return "The relay is busy or restarting. Try again in a moment.";
-    case "disk-full":
-      return "The relay's disk is full. Ask your Sheetwire admin to make room.";
-    case "not-a-relay":
-      return "Something answers at the relay's address, but it is not a Sheetwire relay.";
-    default:
-      return `The relay did not take what was sent (${code}). Your Sheetwire admin can find this code in the manual.`;
+  if (/^(dns|unreachable|timeout|certificate)$/.test(code)) {
+    return "The relay cannot be reached from Google. Check that it runs at a public https address.";
   }
+  if (/^quota/.test(code)) return "Google's daily allowance for scripts is used up. It is renewed within 24 hours.";
+  if (/^(rate-limited|busy|shutting-down|internal)$/.test(code)) return "The relay is busy or restarting. Try again in a moment.";
+  return words[code] || `Something went wrong (${code}). Try again; your Sheetwire admin can look this code up.`;
 }
 
-/** The same for what failed at Google before the relay was even asked. */
-export function wordsForFault(code: string): string {
-  if (code === "no-permission") return "Google has not allowed the script to do this. Open Connect… in the menu and allow it.";
-  if (code.startsWith("quota")) return wordsFor(code);
-  return `Something went wrong in the script (${code}). Nothing in the sheet was changed. Try again in a moment.`;
-}
+const words: Readonly<Record<string, string>> = {
+  unauthorized: "The relay does not accept this connection string. Ask your Sheetwire admin for a new one.",
+  "protocol-too-old": "This script is too old for the relay. Ask your Sheetwire admin to update it.",
+  "url-not-permitted": "Your organisation does not let scripts call the relay's address. Ask your admin to allow it.",
+  "disk-full": "The relay's disk is full. Ask your Sheetwire admin to make room.",
+  "not-a-relay": "What answers at the relay's address is not a Sheetwire relay.",
+  "no-permission": "Google has not allowed the script to do this. Choose Connect… in the menu and allow it.",
+};

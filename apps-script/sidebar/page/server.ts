@@ -12,9 +12,11 @@ export type Answer = {
   readonly message?: string;
   readonly notice?: string;
   readonly connected?: boolean;
-  readonly tone?: string;
-  readonly headline?: string;
-  readonly detail?: string;
+  readonly answeredInMs?: number;
+  readonly words?: string;
+  readonly wantsLeft?: boolean;
+  readonly kept?: boolean;
+  readonly triggerMissing?: boolean;
 };
 
 /** Never rejects: a call that did not come through is an answer that says so. */

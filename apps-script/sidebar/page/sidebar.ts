@@ -1,5 +1,6 @@
 /** The panel inside Google Sheets: how the wire is, asked again every 15 seconds while somebody can see it. */
 import { callScript, part, type Answer } from "./server.ts";
+import { describe, type Words } from "./words.ts";
 
 const everyMs = 15_000;
 
@@ -18,23 +19,24 @@ function put(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function show(answer: Answer): void {
-  const tone = answer.ok ? (answer.tone ?? "quiet") : "bad";
-  box.className = `status ${tone}`;
-  put(headline, answer.headline ?? (answer.ok ? "" : "No answer from the script"));
-  put(detail, answer.detail ?? answer.message ?? "");
-  const isConnected = answer.connected === true;
+function show(words: Words, isConnected: boolean): void {
+  box.className = `status ${words.tone}`;
+  put(headline, words.headline);
+  put(detail, words.detail);
   check.hidden = !isConnected;
   disconnect.hidden = !isConnected;
   connect.className = isConnected ? "" : "main";
   put(asked, `Asked at ${new Date().toLocaleTimeString()}`);
 }
 
+/** A script that gave no answer says nothing about being connected: the buttons stay as they are. */
+const showAnswer = (answer: Answer): void => show(describe(answer), answer.ok ? answer.connected === true : !check.hidden);
+
 async function refresh(): Promise<void> {
   if (isAsking || document.hidden) return;
   isAsking = true;
   check.disabled = true;
-  show(await callScript("ui_getStatus"));
+  showAnswer(await callScript("ui_getStatus"));
   check.disabled = false;
   isAsking = false;
 }
@@ -49,7 +51,7 @@ async function onDisconnect(): Promise<void> {
   const answer = await callScript("ui_disconnect");
   disconnect.disabled = false;
   forgetDisconnect();
-  if (answer.ok) show({ ok: true, connected: false, tone: "quiet", headline: "Disconnected", detail: answer.message ?? "" });
+  if (answer.ok) show({ tone: "quiet", headline: "Disconnected", detail: answer.message ?? "" }, false);
   else put(detail, answer.message ?? "");
 }
 
