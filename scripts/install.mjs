@@ -58,7 +58,7 @@ export function needsPackages(folder = root) {
   const installed = join(folder, "node_modules", ".package-lock.json");
   if (!existsSync(installed)) return true;
   const stamp = stampOf(folder);
-  if (existsSync(stamp)) return readFileSync(stamp, "utf8") !== lockfileHash(folder);
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === lockfileHash(folder)) return false;
   if (statSync(installed).mtimeMs < statSync(join(folder, "package-lock.json")).mtimeMs) return true;
   // Somebody ran npm install by hand, after the lockfile came: that will do.
   remember(folder);

@@ -119,6 +119,10 @@ describe("installing", () => {
     expect(needsPackages(folder)).toBe(false);
     writeFileSync(lockfile(), '{"other":1}');
     expect(needsPackages(folder)).toBe(true);
+    // Somebody installed by hand meanwhile.
+    writeFileSync(installed(), "{}");
+    at(lockfile(), 5_000);
+    expect(needsPackages(folder)).toBe(false);
   });
 
   test("a browser named in the environment comes before one on the PATH, and must exist", () => {
