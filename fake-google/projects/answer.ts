@@ -1,0 +1,225 @@
+/** What the services of one run are answered: from the spreadsheet, its stores, its triggers and its open pages. */
+import * as z from "zod";
+import { answerFetch } from "../answers/answers.ts";
+import { actionSchema, cellAt, parseA1, usedOf, type ScriptValue, type Sheet } from "../grid/grid.ts";
+import type { Answer } from "../services/services.ts";
+import type { Cell, Value } from "../cell/cell.ts";
+import { isDateFormat, rulesOf } from "../typing/typing.ts";
+import { serialOfInstant } from "../zones/zones.ts";
+import type { Execution, Project } from "./projects.ts";
+
+const areaSchema = z.object({
+  sheetId: z.number(),
+  row: z.int().nonnegative(),
+  column: z.int().nonnegative(),
+  rows: z.int().positive(),
+  columns: z.int().positive(),
+});
+const whats = ["values", "value", "displays", "display", "formulas", "formula", "formats", "format"] as const;
+const readSchema = areaSchema.extend({ what: z.enum(whats) });
+const written = z.union([z.boolean(), z.number(), z.string(), z.object({ $d: z.number() })]);
+const storeSchema = z.object({ store: z.enum(["script", "document", "user"]) });
+const strings = z.record(z.string(), z.string());
+const planSchema = z.object({
+  handler: z.string(),
+  eventType: z.enum(["ON_EDIT", "ON_CHANGE", "ON_OPEN", "ON_FORM_SUBMIT", "CLOCK"]),
+  everyMinutes: z.number().optional(),
+  at: z.number().optional(),
+});
+const scopeSchema = z.object({ scope: z.enum(["script", "document", "user"]) });
+
+const say = (value: unknown): Answer => ({ json: JSON.stringify(value ?? null) });
+
+export async function answer(
+  project: Project,
+  run: Execution,
+  op: string,
+  args: unknown,
+  bytes: Int8Array | undefined,
+): Promise<Answer> {
+  const { usage } = project;
+  const [service = "", what = ""] = op.split(".");
+  switch (service) {
+    case "spreadsheet":
+      return what === "facts" ? say({ ...facts(project) }) : say(null);
+    case "sheet":
+    case "range":
+      return say(onCells(project, op, args));
+    case "fetch":
+      usage.fetches++;
+      return answerFetch(args, bytes, run.bundle.manifest.urlFetchWhitelist);
+    case "properties": {
+      const { store } = storeSchema.parse(args);
+      const properties = project.propertiesOf(store, run.user);
+      if (what === "get" || what === "all") usage.propertyReads++;
+      else usage.propertyWrites++;
+      if (what === "get") return say(properties.get(z.object({ key: z.string() }).parse(args).key));
+      if (what === "all") return say(properties.all());
+      if (what === "set") {
+        const { values, deleteAllOthers } = z
+          .object({ values: strings, deleteAllOthers: z.boolean().default(false) })
+          .parse(args);
+        return say(properties.set(values, deleteAllOthers));
+      }
+      return say(
+        what === "delete" ? properties.delete(z.object({ key: z.string() }).parse(args).key) : properties.deleteAll(),
+      );
+    }
+    case "cache": {
+      const cache = project.cacheOf(storeSchema.parse(args).store, run.user);
+      if (what === "put") {
+        const { values, seconds } = z.object({ values: strings, seconds: z.number() }).parse(args);
+        return say(cache.put(values, seconds));
+      }
+      const { keys } = z.object({ keys: z.array(z.string()) }).parse(args);
+      return say(
+        what === "get" ? cache.get(keys[0] ?? "") : what === "getAll" ? cache.getAll(keys) : cache.remove(keys),
+      );
+    }
+    case "lock": {
+      const { scope } = scopeSchema.parse(args);
+      const lock = project.lockOf(scope, run.user);
+      if (what === "has") return say(lock.has(run.id));
+      if (what === "release") return say(lock.release(run.id));
+      usage.locks++;
+      return say(await lock.take(run.id, z.object({ timeoutMs: z.number() }).parse(args).timeoutMs));
+    }
+    case "triggers":
+      return say(onTriggers(project, run, what, args));
+    case "ui":
+      return say(await run.ui(what, args));
+    case "log":
+      // Google keeps what scripts log; it may hold contents, so here nobody does.
+      return say(null);
+    default:
+      return { json: "null", error: `There is no service ${service}.` };
+  }
+}
+
+function onTriggers(project: Project, run: Execution, what: string, args: unknown): unknown {
+  const described = (one: { uid: string; handler: string; eventType: string }): object => ({
+    uid: one.uid,
+    handler: one.handler,
+    eventType: one.eventType,
+    source: one.eventType === "CLOCK" ? "CLOCK" : "SPREADSHEETS",
+    sourceId: one.eventType === "CLOCK" ? null : project.spreadsheet.state.id,
+  });
+  if (what === "list") return project.triggers.ownedBy(run.user).map(described);
+  if (what === "delete") {
+    if (!project.triggers.remove(z.object({ uid: z.string() }).parse(args).uid, run.user))
+      throw new Error("Trigger not found.");
+    return null;
+  }
+  return described(project.triggers.create({ ...planSchema.parse(args), owner: run.user }));
+}
+
+function onCells(project: Project, op: string, args: unknown): unknown {
+  const { spreadsheet, usage } = project;
+  const { sheetId } = z.object({ sheetId: z.number() }).parse(args);
+  const sheet = spreadsheet.sheetById(sheetId);
+  if (!sheet) throw new Error(`Sheet ${sheetId} not found`);
+  switch (op) {
+    case "sheet.facts":
+      return sheetFacts(sheet, spreadsheet.state.sheets.indexOf(sheet));
+    case "sheet.act": {
+      const outcome = spreadsheet.act(actionSchema.parse(args));
+      if ("refused" in outcome) throw new Error(outcome.refused);
+      return null;
+    }
+    case "sheet.append": {
+      const { row, values } = z.object({ row: z.int().nonnegative(), values: z.array(written) }).parse(args);
+      if (row >= sheet.rowCount) sheet.rowCount = row + 1;
+      return write(project, sheet, { row, column: 0 }, [values]);
+    }
+    case "range.parse": {
+      const area = parseA1(z.object({ a1: z.string() }).parse(args).a1, sheet);
+      const fits = area && area.row + area.rows <= sheet.rowCount && area.column + area.columns <= sheet.columnCount;
+      return fits ? { sheetId, ...area } : null;
+    }
+    case "range.write": {
+      const { row, column, values } = areaSchema.extend({ values: z.array(z.array(written)) }).parse(args);
+      return write(project, sheet, { row, column }, values);
+    }
+    case "range.format": {
+      const area = areaSchema.extend({ format: z.string().max(200) }).parse(args);
+      for (let row = area.row; row < area.row + area.rows; row++) {
+        for (let column = area.column; column < area.column + area.columns; column++)
+          spreadsheet.put(sheet, row, column, { ...cellAt(sheet, row, column), format: area.format });
+      }
+      spreadsheet.settle([area]);
+      return null;
+    }
+    default: {
+      const area = readSchema.parse(args);
+      usage.reads++;
+      if (area.row + area.rows > sheet.rowCount || area.column + area.columns > sheet.columnCount) {
+        throw new Error("The coordinates of the range are outside the dimensions of the sheet.");
+      }
+      const read = readerOf(project, area.what);
+      const rows: ScriptValue[][] = [];
+      for (let row = area.row; row < area.row + area.rows; row++) {
+        const line: ScriptValue[] = [];
+        for (let column = area.column; column < area.column + area.columns; column++)
+          line.push(read(cellAt(sheet, row, column)));
+        rows.push(line);
+      }
+      return rows;
+    }
+  }
+}
+
+function readerOf({ spreadsheet }: Project, what: (typeof whats)[number]): (cell: Cell) => ScriptValue {
+  if (what.startsWith("value")) return spreadsheet.scriptValue;
+  if (what.startsWith("display")) return spreadsheet.display;
+  if (what.startsWith("formula")) return (cell) => cell.formula ?? "";
+  return (cell) => (cell.format === "" ? "General" : cell.format);
+}
+
+/** A script's own writing: typed as a user would, and no trigger hears of it. */
+function write(
+  { spreadsheet }: Project,
+  sheet: Sheet,
+  at: { row: number; column: number },
+  values: readonly (readonly z.infer<typeof written>[])[],
+): null {
+  const { locale, timeZone } = spreadsheet.state;
+  values.forEach((line, down) => {
+    line.forEach((input, right) => {
+      const [row, column] = [at.row + down, at.column + right];
+      const { format } = cellAt(sheet, row, column);
+      const isDate = typeof input === "object";
+      const value: Value = isDate ? serialOfInstant(input.$d, timeZone) : input;
+      const dated =
+        isDate && !isDateFormat(format)
+          ? `${rulesOf(locale).dateFormat}${Number(value) % 1 === 0 ? "" : ` ${rulesOf(locale).timeFormat}`}`
+          : format;
+      spreadsheet.put(sheet, row, column, spreadsheet.cellFrom(value, dated, false));
+    });
+  });
+  spreadsheet.settle([
+    { sheetId: sheet.sheetId, ...at, rows: Math.max(1, values.length), columns: Math.max(1, values[0]?.length ?? 1) },
+  ]);
+  return null;
+}
+
+function facts({ spreadsheet, editUrl }: Project): object {
+  const { title, locale, timeZone, sheets } = spreadsheet.state;
+  return { title, locale, timeZone, url: editUrl, sheets: sheets.map(sheetFacts) };
+}
+
+function sheetFacts(sheet: Sheet, index: number): object {
+  const used = usedOf(sheet);
+  const { sheetId, title, rowCount, columnCount, frozenRows, frozenColumns, hidden } = sheet;
+  return {
+    sheetId,
+    title,
+    index,
+    rows: rowCount,
+    columns: columnCount,
+    frozenRows,
+    frozenColumns,
+    hidden,
+    usedRows: used.rows,
+    usedColumns: used.columns,
+  };
+}

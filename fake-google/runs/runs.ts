@@ -1,0 +1,118 @@
+/** Executions of scripts: each in a thread of its own, several at once, none longer than Google lets it. */
+import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
+import type { Answer } from "../services/services.ts";
+import type { RunMessage, RunResult } from "./messages.ts";
+
+export type { RunMessage, RunResult } from "./messages.ts";
+
+export type RunsNeeds = {
+  /** The text of the services that are evaluated before each script. */
+  readonly services: string;
+  /** Threads kept ready, so that an edit reaches its handler at once. */
+  readonly warm: number;
+};
+
+/** Answers what a script asks of a service. */
+export type Answerer = (op: string, args: unknown, bytes: Int8Array | undefined) => Answer | Promise<Answer>;
+
+export const maxRunMs = 360_000;
+const gone = "We're sorry, a server error occurred. Please wait a bit and try again.";
+
+type Thread = {
+  worker: Worker;
+  port: MessagePort;
+  flag: Int32Array;
+  answerer: Answerer | undefined;
+  finish: ((result: RunResult) => void) | undefined;
+};
+
+export function createRuns(needs: RunsNeeds) {
+  const idle: Thread[] = [];
+  const all = new Set<Thread>();
+  let isStopped = false;
+
+  function open(): Thread {
+    const { port1, port2 } = new MessageChannel();
+    const signal = new SharedArrayBuffer(4);
+    const worker = new Worker(new URL("worker.ts", import.meta.url), {
+      workerData: { services: needs.services, port: port2, signal },
+      transferList: [port2],
+      execArgv: [],
+      env: {},
+    });
+    const thread: Thread = {
+      worker,
+      port: port1,
+      flag: new Int32Array(signal),
+      answerer: undefined,
+      finish: undefined,
+    };
+    all.add(thread);
+    port1.on("message", (asked: { op: string; args: string; bytes?: Int8Array }) => void answer(thread, asked));
+    worker.on("message", (result: RunResult) => thread.finish?.(result));
+    worker.on("error", (error) => thread.finish?.({ ok: false, error: `Error: ${error.message}`, zoneCalls: 0 }));
+    worker.on("exit", () => {
+      all.delete(thread);
+      const at = idle.indexOf(thread);
+      if (at >= 0) idle.splice(at, 1);
+      port1.close();
+      thread.finish?.({ ok: false, error: `Exception: ${gone}`, zoneCalls: 0 });
+    });
+    worker.unref();
+    port1.unref();
+    return thread;
+  }
+
+  async function answer(thread: Thread, asked: { op: string; args: string; bytes?: Int8Array }): Promise<void> {
+    let said: Answer;
+    try {
+      const args: unknown = JSON.parse(asked.args);
+      said = thread.answerer ? await thread.answerer(asked.op, args, asked.bytes) : { json: "null", error: gone };
+    } catch (error) {
+      said = { json: "null", error: error instanceof Error ? error.message : gone };
+    }
+    thread.port.postMessage(said);
+    Atomics.store(thread.flag, 0, 1);
+    Atomics.notify(thread.flag, 0);
+  }
+
+  /** Runs a function of a script to its end. What goes wrong in it is the result, never a throw. */
+  async function run(message: RunMessage, answerer: Answerer, limitMs = maxRunMs): Promise<RunResult> {
+    if (isStopped) return { ok: false, error: `Exception: ${gone}`, zoneCalls: 0 };
+    const thread = idle.pop() ?? open();
+    thread.answerer = answerer;
+    const result = await new Promise<RunResult>((resolve) => {
+      const timer = setTimeout(() => {
+        void thread.worker.terminate();
+        resolve({ ok: false, error: "Exception: Exceeded maximum execution time", zoneCalls: 0 });
+      }, limitMs);
+      thread.finish = (ended) => {
+        clearTimeout(timer);
+        resolve(ended);
+      };
+      thread.worker.ref();
+      thread.worker.postMessage(message);
+    });
+    thread.answerer = undefined;
+    thread.finish = undefined;
+    if (all.has(thread)) {
+      thread.worker.unref();
+      if (idle.length < Math.max(needs.warm, 8) && !isStopped) idle.push(thread);
+      else void thread.worker.terminate();
+    }
+    return result;
+  }
+
+  for (let n = 0; n < needs.warm; n++) idle.push(open());
+
+  return {
+    run,
+    /** Ends every thread, runs in progress included. */
+    async stop(): Promise<void> {
+      isStopped = true;
+      await Promise.all([...all].map((thread) => thread.worker.terminate()));
+    },
+  };
+}
+
+export type Runs = ReturnType<typeof createRuns>;

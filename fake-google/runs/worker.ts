@@ -1,0 +1,150 @@
+/** One thread in which scripts run, one after another, each in a fresh context. Services block it; the main thread answers. */
+import { createHash, createHmac, randomUUID } from "node:crypto";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { createContext, Script, type Context } from "node:vm";
+import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from "node:worker_threads";
+import { formatInstant } from "../zones/zones.ts";
+import type { Answer, Call, Host, RunFacts } from "../services/services.ts";
+import type { RunMessage, RunResult } from "./messages.ts";
+
+type Sandbox = {
+  install(global: object): void;
+  begin(host: Host, facts: RunFacts): void;
+  call(global: object, host: Host, facts: RunFacts, what: Call): unknown;
+  marshal(value: unknown): string;
+};
+type Prepared = { context: Context; global: object; sandbox: Sandbox };
+
+const { services, port, signal } = workerData as { services: string; port: MessagePort; signal: SharedArrayBuffer };
+const flag = new Int32Array(signal);
+const servicesScript = new Script(`(function () { ${services}; return sandbox; })()`, {
+  filename: "google-services.js",
+});
+const globalScript = new Script("globalThis");
+const compiled = new Map<string, Script>();
+let prepared: Prepared | undefined = prepare();
+let zoneCalls = 0;
+
+parentPort?.on("message", (message: RunMessage) => {
+  void execute(message).then((result) => {
+    parentPort?.postMessage(result);
+    setImmediate(() => (prepared ??= prepare()));
+  });
+});
+
+function prepare(): Prepared {
+  const context = createContext(Object.create(null) as object, { codeGeneration: { strings: true, wasm: false } });
+  const sandbox = servicesScript.runInContext(context) as Sandbox;
+  const global = globalScript.runInContext(context) as object;
+  sandbox.install(global);
+  return { context, global, sandbox };
+}
+
+async function execute({ code, facts, call }: RunMessage): Promise<RunResult> {
+  const { context, global, sandbox } = prepared ?? prepare();
+  prepared = undefined;
+  zoneCalls = 0;
+  try {
+    sandbox.begin(host, facts);
+    scriptOf(code).runInContext(context);
+    const result = await settled(sandbox.call(global, host, facts, call));
+    return { ok: true, json: sandbox.marshal(result), zoneCalls };
+  } catch (error) {
+    return { ok: false, error: messageOf(error), zoneCalls };
+  }
+}
+
+function scriptOf(code: string): Script {
+  let script = compiled.get(code);
+  if (!script) {
+    if (compiled.size >= 8) compiled.clear();
+    compiled.set(code, (script = new Script(code, { filename: "Code.gs" })));
+  }
+  return script;
+}
+
+/** There are promises at Google, but nothing that could settle one later: what is still open then stays open. */
+async function settled(value: unknown): Promise<unknown> {
+  if (typeof value !== "object" || value === null || !("then" in value)) return value;
+  const open = new Promise<undefined>((done) => {
+    setImmediate(() => done(undefined));
+  });
+  return Promise.race([value, open]);
+}
+
+function messageOf(error: unknown): string {
+  if (typeof error !== "object" || error === null || !("message" in error)) return String(error);
+  const name = "name" in error ? String(error.name) : "Error";
+  return `${name}: ${String(error.message)}`;
+}
+
+const host: Host = {
+  call(op, args, bytes) {
+    if (op.startsWith("local.")) return local(op.slice("local.".length), JSON.parse(args) as unknown, bytes);
+    port.postMessage({ op, args, bytes });
+    Atomics.wait(flag, 0, 0);
+    Atomics.store(flag, 0, 0);
+    const received = receiveMessageOnPort(port) as { message: Answer } | undefined;
+    return (
+      received?.message ?? {
+        json: "null",
+        error: "We're sorry, a server error occurred. Please wait a bit and try again.",
+      }
+    );
+  },
+};
+
+/** What needs nothing shared is answered in this thread. */
+function local(op: string, args: unknown, input?: Int8Array): Answer {
+  const bytes = input ? Buffer.from(input.buffer, input.byteOffset, input.byteLength) : Buffer.alloc(0);
+  try {
+    switch (op) {
+      case "utf8":
+        return { json: "null", bytes: Buffer.from(String(args), "utf8") };
+      case "decode":
+        return { json: JSON.stringify(decoded(bytes, String(args))) };
+      case "hmac": {
+        const { algorithm, messageLength } = args as { algorithm: string; messageLength: number };
+        const name = algorithm.replace("HMAC_", "").replace("SHA_", "sha").toLowerCase();
+        return {
+          json: "null",
+          bytes: createHmac(name, bytes.subarray(messageLength)).update(bytes.subarray(0, messageLength)).digest(),
+        };
+      }
+      case "digest":
+        return {
+          json: "null",
+          bytes: createHash(String(args).replace("SHA_", "sha").toLowerCase()).update(bytes).digest(),
+        };
+      case "base64":
+        return { json: JSON.stringify(bytes.toString("base64")) };
+      case "base64Url":
+        return { json: JSON.stringify(bytes.toString("base64").replaceAll("+", "-").replaceAll("/", "_")) };
+      case "unbase64":
+        return { json: "null", bytes: Buffer.from(String(args), "base64") };
+      case "uuid":
+        return { json: JSON.stringify(randomUUID()) };
+      case "formatDate": {
+        zoneCalls++;
+        const { instantMs, timeZone, format } = args as { instantMs: number; timeZone: string; format: string };
+        return { json: JSON.stringify(formatInstant(instantMs, timeZone, format)) };
+      }
+      case "sleep":
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(args));
+        return { json: "null" };
+      case "gzip":
+        return { json: "null", bytes: gzipSync(bytes) };
+      case "ungzip":
+        return { json: "null", bytes: gunzipSync(bytes) };
+      default:
+        return { json: "null", error: `There is no ${op}.` };
+    }
+  } catch (error) {
+    return { json: "null", error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function decoded(bytes: Buffer, charset: string): string {
+  if (/^(us-?)?ascii$/i.test(charset)) return bytes.toString("latin1").replaceAll(/[\u0080-\u00ff]/g, "\ufffd");
+  return new TextDecoder(charset, { ignoreBOM: true }).decode(bytes);
+}

@@ -1,0 +1,162 @@
+/** All of this Google: its spreadsheets, its people, its clock, and how faithfully it behaves. */
+import { randomBytes } from "node:crypto";
+import * as z from "zod";
+import { readBundle, type Bundle } from "../bundle/bundle.ts";
+import { parseCsv, readDataset, type Dataset } from "../data/data.ts";
+import { maxCellChars, maxCells, maxColumns, type Loaded } from "../grid/grid.ts";
+import { createLedger, createProject, noUsage, type Project, type Usage } from "../projects/projects.ts";
+import { createRuns } from "../runs/runs.ts";
+import { servicesCode } from "../services/services.ts";
+import { profileNamed, type Profile } from "../triggers/triggers.ts";
+import { isLocale } from "../typing/typing.ts";
+import { isZone } from "../zones/zones.ts";
+
+const text = z.string().max(maxCellChars);
+const value = z.union([z.null(), z.boolean(), z.number(), text]);
+const cell = z.union([
+  value,
+  z.object({
+    v: value.optional(),
+    f: text.regex(/^=/).optional(),
+    d: text.optional(),
+    e: z.string().max(32).optional(),
+  }),
+]);
+const sheetTitle = z.string().min(1).max(100);
+const sheetSchema = z.union([
+  z.strictObject({ title: sheetTitle, rows: z.array(z.array(cell).max(maxColumns)).max(2_000_000) }),
+  z.strictObject({ title: sheetTitle, csv: z.string() }),
+]);
+
+export const newSpreadsheetSchema = z.strictObject({
+  title: z.string().min(1).max(500),
+  locale: z.string().refine(isLocale, "A locale is written like en_US.").default("en_US"),
+  timeZone: z.string().refine(isZone, "That time zone is not known.").default("Etc/UTC"),
+  owner: z.email().default("ada@example.com"),
+  sheets: z
+    .array(sheetSchema)
+    .min(1)
+    .max(200)
+    .refine(
+      (sheets) => new Set(sheets.map((sheet) => sheet.title.toLowerCase())).size === sheets.length,
+      "Two sheets have the same title.",
+    )
+    .default([{ title: "Sheet1", rows: [] }]),
+});
+export type NewSpreadsheet = z.input<typeof newSpreadsheetSchema>;
+
+export type WorldOptions = {
+  readonly bundleDir: string;
+  readonly profile: string;
+  /** Threads kept ready for runs. */
+  readonly warm: number;
+  readonly now: () => number;
+  readonly random: () => number;
+};
+
+export async function createWorld(options: WorldOptions, urls: { sheetsUrl: () => string }) {
+  const projects = new Map<string, Project>();
+  const runs = createRuns({ services: await servicesCode(), warm: options.warm });
+  let aheadMs = 0;
+  let profile = named(options.profile);
+  const now = (): number => options.now() + aheadMs;
+  const ledger = createLedger(now);
+  const clock = setInterval(tick, 1000);
+  clock.unref();
+
+  function tick(): void {
+    for (const project of projects.values()) project.triggers.tick();
+  }
+
+  function create(input: NewSpreadsheet, typed = false): Project {
+    const { title, locale, timeZone, owner, sheets } = newSpreadsheetSchema.parse(input);
+    // Google's ids: 44 characters that begin with a 1.
+    const id = `1${randomBytes(33).toString("base64url").slice(0, 43)}`;
+    const project = createProject(
+      { id, title, locale, timeZone, owner },
+      {
+        runs,
+        now,
+        random: options.random,
+        profile: () => profile,
+        ledger,
+        editUrlOf: (spreadsheetId) => `${urls.sheetsUrl()}/spreadsheets/d/${spreadsheetId}/edit`,
+        webAppUrlOf: (deploymentId) => `${urls.sheetsUrl()}/macros/s/${deploymentId}/exec`,
+      },
+    );
+    const { spreadsheet } = project;
+    for (const sheet of sheets) {
+      const isTyped = typed || "csv" in sheet;
+      const rows: readonly (readonly Loaded[])[] = "csv" in sheet ? parseCsv(sheet.csv) : sheet.rows;
+      const width = rows.reduce((most, row) => Math.max(most, row.length), 0);
+      if (width > maxColumns || Math.max(1000, rows.length) * Math.max(26, width) > maxCells)
+        throw new Error("That is more than a spreadsheet can hold.");
+      const made = spreadsheet.addSheet(sheet.title, Math.max(1000, rows.length), Math.max(26, width));
+      if (!isTyped) spreadsheet.load(made, rows);
+      else {
+        rows.forEach((line, row) =>
+          line.forEach((one, column) => {
+            if (one !== null && one !== "" && typeof one !== "object")
+              spreadsheet.put(made, row, column, spreadsheet.cellFrom(one, "", false));
+          }),
+        );
+      }
+    }
+    // Formulas may name sheets that came after theirs.
+    spreadsheet.rebuild({ kind: "sheets" });
+    projects.set(id, project);
+    return project;
+  }
+
+  return {
+    projects,
+    now,
+    create,
+    async createFromDataset(dataset: Dataset): Promise<Project> {
+      const { title, rows } = await readDataset(dataset);
+      return create({ title, sheets: [{ title, rows }] }, true);
+    },
+    project: (id: string): Project | undefined => projects.get(id),
+    /** Reads the built script from disk, as `clasp push` would send it now. */
+    readBundle: (): Promise<Bundle> => readBundle(options.bundleDir),
+    profile: (): Profile => profile,
+    setProfile(name: string): boolean {
+      const found = profileNamed(name);
+      if (found) profile = found;
+      return found !== undefined;
+    },
+    /** Moves the clock on and starts what has become due. */
+    advance(ms: number): void {
+      aheadMs += ms;
+      tick();
+    },
+    usage(): { installations: Record<string, Usage>; total: Usage } {
+      const total = noUsage();
+      const installations: Record<string, Usage> = {};
+      for (const [id, { usage }] of projects) {
+        installations[id] = { ...usage };
+        for (const key of Object.keys(total) as (keyof Usage)[]) total[key] += usage[key];
+      }
+      return { installations, total };
+    },
+    resetUsage(): void {
+      for (const { usage } of projects.values()) Object.assign(usage, noUsage());
+    },
+    async stop(): Promise<void> {
+      clearInterval(clock);
+      for (const project of projects.values()) {
+        project.gates.openAll();
+        project.stop();
+      }
+      await runs.stop();
+    },
+  };
+}
+
+export type World = Awaited<ReturnType<typeof createWorld>>;
+
+function named(name: string): Profile {
+  const profile = profileNamed(name);
+  if (!profile) throw new Error(`There is no behaviour profile ${name}.`);
+  return profile;
+}
