@@ -31,6 +31,25 @@ export class SheetState {
     return this.rows.length * this.sheet.columns;
   }
 
+  /**
+   * The columns as rows are held, for comparing them with column digests; undefined while any row is unknown. Costs a look
+   * at every cell.
+   */
+  columns(): StoredRow[] | undefined {
+    if (this.unknownRows > 0) return undefined;
+    const columns: Row[] = Array.from({ length: this.sheet.columns }, () => []);
+    this.rows.forEach((row, index) => {
+      if (row.json === null || row.json === "[]") return;
+      cellsOf(row)?.forEach((cell, column) => {
+        const held = columns[column];
+        if (cell === null || !held) return;
+        while (held.length < index) held.push(null);
+        held.push(cell);
+      });
+    });
+    return columns.map((column) => storedRow(column, this.#seed));
+  }
+
   digestOf(from: number, to: number): Digest {
     let digest = NO_DIGEST;
     for (let index = from; index < to; index += 1) digest = fold(digest, this.#part(index));

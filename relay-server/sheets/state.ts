@@ -136,7 +136,7 @@ export class SpreadsheetState {
       if (sheet.kind !== "GRID") continue;
       gone.delete(sheet.sheetId);
       const held = this.#sheets.get(sheet.sheetId);
-      if (held) held.sheet = { ...sheet, rows: held.rows.length };
+      if (held) held.sheet = { ...sheet, rows: held.rows.length, columns: held.sheet.columns };
       else {
         const rows: StoredRow[] = Array.from({ length: sheet.rows }, () => UNKNOWN);
         this.#sheets.set(sheet.sheetId, new SheetState(sheet, rows, this.seed));

@@ -45,6 +45,10 @@ export type SheetDesk = {
   layoutStamp: { readAt: ReadAt; run: string; n: number; order: number } | undefined;
   /** Digests of all rows are needed: something may have moved, or a check is due. */
   digestsSince: number | undefined;
+  /** Digests of all columns are needed first: columns may have come, gone or moved. */
+  columnsSince: number | undefined;
+  /** Columns were compared since rows agreed last: a mass of differing rows is then taken for what it is. */
+  columnsTried: boolean;
   doubts: Doubt[];
   /** Rows changed or contested since digests last agreed. */
   unproven: Stretch[];
@@ -113,6 +117,8 @@ export function emptySheetDesk(seen: SheetDesk["seen"]): SheetDesk {
     layout: 1,
     layoutStamp: undefined,
     digestsSince: undefined,
+    columnsSince: undefined,
+    columnsTried: false,
     doubts: [],
     unproven: [],
     seen,
@@ -132,6 +138,8 @@ const storedSchema = z.object({
       layout: whole,
       layoutStamp: z.object({ readAt: readAtSchema, run: z.string(), n: whole, order: whole }).optional(),
       digestsSince: whole.optional(),
+      columnsSince: whole.optional(),
+      columnsTried: z.boolean(),
       doubts: z.array(z.object({ from: whole, to: whole, since: whole })),
       unproven: z.array(z.object({ from: whole, to: whole })),
       seen: z.object({ rows: whole, columns: whole, usedRows: whole, usedColumns: whole }),
@@ -182,6 +190,7 @@ export function loadDesk(json: string, startedAt: number): Desk {
       ...sheet,
       layoutStamp: sheet.layoutStamp,
       digestsSince: sheet.digestsSince,
+      columnsSince: sheet.columnsSince,
       checkedAt: sheet.checkedAt,
     });
   }

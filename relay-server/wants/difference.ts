@@ -35,10 +35,21 @@ export function differences(
     group ??= { top: row, isNew, rows: [], chars: 0 };
     const was = held ? held.slice(left, left + width) : [];
     group.rows.push({ now, was });
-    group.chars += JSON.stringify(now).length + JSON.stringify(was).length;
+    group.chars += charsOf(now) + charsOf(was);
   });
   close();
   return found;
+}
+
+/** About how long a row is as JSON. */
+function charsOf(row: Row): number {
+  let chars = 2;
+  for (const cell of row) {
+    if (typeof cell === "string") chars += cell.length + 3;
+    else if (typeof cell === "object" && cell !== null) chars += JSON.stringify(cell).length + 1;
+    else chars += 8;
+  }
+  return chars;
 }
 
 function sameCells(now: Row, held: Row, left: number, width: number): boolean {

@@ -60,7 +60,7 @@ describe("the first copy", () => {
     relay.run("sweep", [sheet.sheets()]);
     expect(relay.state.sheets().map((one) => one.title)).toEqual(["Renamed"]);
     expect(relay.rows(7)).toEqual(truth(sheet));
-  });
+  }, 30_000);
 });
 
 describe("an edit", () => {
@@ -140,14 +140,46 @@ describe("structure", () => {
     expect(relay.desk.healed.count).toBeGreaterThan(0);
   });
 
-  test("a column inserted in the middle arrives", () => {
+  test.each([
+    ["inserted", (row: Cell[]) => row.splice(1, 0, null), 5],
+    ["deleted", (row: Cell[]) => row.splice(1, 1), 3],
+    ["moved", (row: Cell[]) => row.push(...row.splice(0, 1)), 4],
+  ] as const)("a column that is %s sends no content", (_, change, columns) => {
     const { sheet, relay } = copied(table(100, 4));
     const grid = sheet.grid(7);
-    grid.columns = 5;
-    for (const row of grid.rows) row.splice(1, 0, null);
-    relay.run("change:INSERT_COLUMN", [sheet.sheets()]);
+    grid.columns = columns;
+    for (const row of grid.rows) change(row);
+    relay.run("change:OTHER", [sheet.sheets()]);
     expect(relay.rows(7)).toEqual(truth(sheet));
+    expect(relay.state.sheetState(7)?.sheet.columns).toBe(columns);
+    expect(relay.cellsSent).toBe(0);
+    expect(relay.changes.map((one) => one.kind)).toContain("columns");
   });
+
+  test("a column inserted with content, in a sheet that is still being copied, ends right", () => {
+    const sheet = new SheetDouble([{ sheetId: 7, title: "One", columns: 4, rows: table(200_000, 1) }]);
+    const relay = new RelayDouble(sheet);
+    const run = sheet.newRun();
+    const wants = relay.take(sheet.post(run, 0, "install", [sheet.sheets()]));
+    sheet.now += 300;
+    const grid = sheet.grid(7);
+    grid.columns = 5;
+    for (const row of grid.rows) row.splice(0, 0, "new");
+    relay.take(
+      sheet.post(
+        run,
+        1,
+        "install",
+        wants.map((want) => sheet.answer(want)),
+      ),
+    );
+    sheet.now += 70_000;
+    for (let attempt = 0; attempt < 4; attempt += 1) {
+      relay.run("manual", [sheet.sheets()]);
+      sheet.now += 70_000;
+    }
+    expect(relay.rows(7)).toEqual(truth(sheet));
+  }, 30_000);
 });
 
 describe("time", () => {

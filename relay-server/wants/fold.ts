@@ -1,7 +1,7 @@
 import { canonicalRow, sameCell, widthOf } from "@sheetwire/shared/grid";
 import { digestOfWindow, digestText, unpackDigests } from "@sheetwire/shared/digest";
 import { limits } from "@sheetwire/shared/limits";
-import type { Cell, Change, Row, Sheet, Spreadsheet } from "@sheetwire/shared/protocol";
+import type { Cell, Change, ColumnRun, Row, RowRun, Sheet, Spreadsheet } from "@sheetwire/shared/protocol";
 import { announced, hasDigest, type SpreadsheetState } from "../sheets/sheets.ts";
 import { align } from "./align.ts";
 import { emptySheetDesk, type Desk, type Lease, type SheetDesk } from "./desk.ts";
@@ -18,6 +18,9 @@ type Draft = Change extends infer C
 
 /** Where a fold puts a change: it is numbered, applied to the state and kept for the log. */
 export type Emit = (draft: Draft, readAt: ReadAt) => void;
+
+/** With more differing rows than this, and more than half, columns are compared before rows are read. */
+const MASS_ROWS = 20;
 
 /** Causes whose runs are there to check, and may take their time. */
 const CHECKING = new Set(["sweep", "manual", "install", "call"]);
@@ -155,7 +158,8 @@ class Fold {
     const desk = this.#sheetDesk(sheet.sheetId);
     const held = this.#state.sheetState(sheet.sheetId);
     if (!held) return false;
-    const resized = held.rows.length !== sheet.rows || desk.seen.columns !== sheet.columns;
+    const otherColumns = held.sheet.columns !== sheet.columns;
+    const resized = held.rows.length !== sheet.rows || otherColumns;
     desk.seen = {
       rows: sheet.rows,
       columns: sheet.columns,
@@ -163,6 +167,7 @@ class Fold {
       usedColumns: sheet.usedColumns ?? desk.seen.usedColumns,
     };
     if (resized) this.#wantDigests(sheet.sheetId);
+    if (otherColumns) this.#wantColumns(sheet.sheetId);
     return resized;
   }
 
@@ -227,7 +232,7 @@ class Fold {
     const stretch = { from: top, to: top + rows.length };
     const isOtherSize =
       (sheetRows !== undefined && sheetRows !== held.rows.length) ||
-      (sheetColumns !== undefined && sheetColumns !== desk.seen.columns);
+      (sheetColumns !== undefined && sheetColumns !== held.sheet.columns);
     const arrival = this.#arrival(
       sheetId,
       { top, bottom: stretch.to, left, right: left + width },
@@ -336,25 +341,32 @@ class Fold {
     const { sheetId, from, to, axis, usedRows, usedColumns } = reading;
     const held = this.#state.sheetState(sheetId);
     const digests = unpackDigests(reading.digests);
-    if (axis !== "rows" || !digests) return;
+    if (!digests) return;
     if (!held) {
       if (!this.#isKnownWithoutGrid(sheetId)) this.#desk.sheetsSince = this.#desk.order;
       return;
     }
     const desk = this.#sheetDesk(sheetId);
     const sheetRows = reading.sheetRows ?? desk.seen.rows;
-    const arrival = this.#arrival(
-      sheetId,
-      { top: from, bottom: Math.max(to, from + 1), left: 0, right: limits.sheetMaxColumns },
-      reading.readAt,
-      lease,
-    );
+    const sheetColumns = reading.sheetColumns ?? held.sheet.columns;
+    const area =
+      axis === "rows"
+        ? { top: from, bottom: Math.max(to, from + 1), left: 0, right: limits.sheetMaxColumns }
+        : { top: 0, bottom: limits.spreadsheetMaxCells, left: 0, right: limits.sheetMaxColumns };
+    const arrival = this.#arrival(sheetId, area, reading.readAt, lease);
     if (this.#isBeforeLayout(arrival, desk)) {
       this.#wantDigests(sheetId);
       return;
     }
-    if (reading.sheetColumns !== undefined && reading.sheetColumns !== desk.seen.columns)
-      this.#desk.sheetsSince = this.#desk.order;
+    if (axis === "columns") {
+      this.#takeColumnDigests(reading, arrival, desk, digests, sheetColumns);
+      return;
+    }
+    if (sheetColumns !== held.sheet.columns) {
+      desk.seen.columns = sheetColumns;
+      this.#wantColumns(sheetId);
+      return;
+    }
     desk.seen = { ...desk.seen, rows: sheetRows, usedRows, usedColumns };
     const isEqual = (at: number, digest: Digest): boolean => {
       const row = held.rows[at];
@@ -410,15 +422,17 @@ class Fold {
   #settle(sheetId: number, desk: SheetDesk, now: readonly Digest[], readAt: ReadAt): void {
     const held = this.#state.held(sheetId);
     const found = align(held.rows, now);
-    const isCheck = CHECKING.has(this.#post.cause);
+    const differing = found.changed.length + found.unknown.length;
+    if (differing > MASS_ROWS && differing * 2 > now.length && !desk.columnsTried && held.unknownRows === 0) {
+      // So many rows do not change one by one: a column may have come, gone or moved.
+      this.#wantDigests(sheetId);
+      this.#wantColumns(sheetId);
+      return;
+    }
+    desk.columnsTried = false;
     if (found.moved) {
       this.#emit({ kind: "rows", sheetId, runs: [...found.runs] }, readAt);
-      desk.layout += 1;
-      desk.layoutStamp = { readAt, run: this.#post.run, n: this.#post.n, order: this.#desk.order };
-      desk.doubts = [];
-      desk.unproven = [];
-      this.#desk.stamps = this.#desk.stamps.filter((stamp) => stamp.sheetId !== sheetId);
-      if (isCheck) this.#healed(found.unknown.length || 1);
+      this.#newLayout(sheetId, desk, readAt);
     }
     for (const row of [...found.unknown, ...found.changed]) {
       const digest = now[row];
@@ -430,6 +444,47 @@ class Fold {
     for (const stretch of stretchesOf(open)) this.#unproven(sheetId, stretch);
     if (found.changed.length > 0 && this.#post.cause !== "edit") desk.restless = true;
     if (!found.moved && open.length === 0 && held.unknownRows === 0) desk.checkedAt = readAt[0];
+  }
+
+  /** Columns that came, went or moved travel as runs; what a new one holds is found by the rows' digests. */
+  #takeColumnDigests(
+    reading: ReadingOf<"digests">,
+    arrival: Arrival,
+    desk: SheetDesk,
+    digests: readonly Digest[],
+    sheetColumns: number,
+  ): void {
+    const { sheetId, from, to, usedColumns, readAt } = reading;
+    const held = this.#state.held(sheetId);
+    const isTimely =
+      isAboveFloor(this.#desk, arrival, this.#now) &&
+      overlapping(this.#desk, arrival).every((stamp) => isAfter(arrival, stamp));
+    desk.seen = { ...desk.seen, columns: sheetColumns, usedColumns };
+    if (from !== 0 || to < Math.min(usedColumns, sheetColumns) || !isTimely) {
+      this.#wantColumns(sheetId);
+      return;
+    }
+    desk.columnsSince = undefined;
+    desk.columnsTried = true;
+    remember(this.#desk, arrival, this.#now);
+    const before = held.columns();
+    const now = [...digests];
+    while (now.length < sheetColumns) now.push({ high: 0, low: 0 });
+    const found = before && align(before, now);
+    if (found ? !found.moved : held.sheet.columns === sheetColumns) return;
+    const runs = found ? found.runs.map(columnRun) : plainColumnRuns(held.sheet.columns, sheetColumns);
+    this.#emit({ kind: "columns", sheetId, runs }, readAt);
+    this.#newLayout(sheetId, desk, readAt);
+    this.#wantDigests(sheetId);
+  }
+
+  #newLayout(sheetId: number, desk: SheetDesk, readAt: ReadAt): void {
+    desk.layout += 1;
+    desk.layoutStamp = { readAt, run: this.#post.run, n: this.#post.n, order: this.#desk.order };
+    desk.doubts = [];
+    desk.unproven = [];
+    this.#desk.stamps = this.#desk.stamps.filter((stamp) => stamp.sheetId !== sheetId);
+    if (CHECKING.has(this.#post.cause)) this.#healed(1);
   }
 
   #verified(
@@ -475,6 +530,23 @@ class Fold {
     const desk = this.#sheetDesk(sheetId);
     desk.digestsSince = this.#desk.order;
     desk.round = undefined;
+  }
+
+  /** Where comparing columns would cost too much, their number is set right at once and the rows tell the rest. */
+  #wantColumns(sheetId: number): void {
+    const desk = this.#sheetDesk(sheetId);
+    const held = this.#state.held(sheetId);
+    if (held.unknownRows === 0 && usedCells(desk) <= limits.columnCheckMaxCells) {
+      desk.columnsSince = this.#desk.order;
+      return;
+    }
+    desk.columnsTried = true;
+    const { columns } = held.sheet;
+    if (columns === desk.seen.columns) return;
+    const readAt: ReadAt = [this.#now, this.#now];
+    this.#emit({ kind: "columns", sheetId, runs: plainColumnRuns(columns, desk.seen.columns) }, readAt);
+    this.#newLayout(sheetId, desk, readAt);
+    this.#wantDigests(sheetId);
   }
 
   #doubt(sheetId: number, stretch: Stretch): void {
@@ -528,16 +600,27 @@ class Fold {
 /** Cells in the used part of a sheet, as last seen. */
 export const usedCells = (desk: SheetDesk): number => desk.seen.usedRows * desk.seen.usedColumns;
 
-/** The spreadsheet as a change tells it: how many rows a sheet that is held has is the business of `rows` changes. */
+/** The spreadsheet as a change tells it: how many rows and columns a held sheet has is told by changes of their own. */
 function spreadsheetAsHeld(spreadsheet: Spreadsheet, state: SpreadsheetState): Spreadsheet {
   const sheets = spreadsheet.sheets.map((read) => {
     const sheet = { ...read };
     delete sheet.usedRows;
     delete sheet.usedColumns;
     const held = state.sheetState(sheet.sheetId);
-    return held ? { ...sheet, rows: held.rows.length } : sheet;
+    return held ? { ...sheet, rows: held.rows.length, columns: held.sheet.columns } : sheet;
   });
   return { ...spreadsheet, sheets };
+}
+
+/** A new column is blank until its rows are read. */
+const columnRun = (run: RowRun): ColumnRun =>
+  "keep" in run ? run : { blank: "put" in run ? run.put.length : "blank" in run ? run.blank : run.unknown };
+
+function plainColumnRuns(before: number, after: number): ColumnRun[] {
+  const runs: ColumnRun[] = [];
+  if (Math.min(before, after) > 0) runs.push({ keep: [0, Math.min(before, after)] });
+  if (after > before) runs.push({ blank: after - before });
+  return runs;
 }
 
 const wantedRows = (lease: Lease | undefined): Stretch | undefined =>

@@ -66,12 +66,20 @@ const isAbout = (lease: Lease, sheetId: number, layout: number): boolean =>
 
 function issueDigests(held: SheetState, sheet: SheetDesk, out: readonly Lease[], issue: Issue): boolean {
   const { sheetId } = held.sheet;
+  if (sheet.columnsSince !== undefined) {
+    if (out.some(({ want }) => want.kind === "digests" && want.axis === "columns")) return true;
+    const to = Math.max(1, Math.min(sheet.seen.usedColumns, sheet.seen.columns));
+    const want = { kind: "digests", sheetId, layout: sheet.layout, axis: "columns", from: 0, to } as const;
+    return issue(want, Math.ceil((to * sheet.seen.usedRows) / 8));
+  }
   const end = Math.max(1, Math.min(sheet.seen.usedRows, sheet.seen.rows));
   const width = Math.max(1, sheet.seen.usedColumns);
   const windowRows = Math.max(1, Math.floor(limits.digestWantMaxCells / width));
   const covered: Stretch[] = [
     ...(sheet.round && sheet.round.layout === sheet.layout ? sheet.round.pieces : []),
-    ...out.flatMap(({ want }) => (want.kind === "digests" ? [{ from: want.from, to: want.to }] : [])),
+    ...out.flatMap(({ want }) =>
+      want.kind === "digests" && want.axis === "rows" ? [{ from: want.from, to: want.to }] : [],
+    ),
   ];
   for (const gap of gapsIn({ from: 0, to: end }, covered)) {
     for (let from = gap.from; from < gap.to; from += windowRows) {

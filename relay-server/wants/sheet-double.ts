@@ -31,12 +31,14 @@ export class SheetDouble {
 
   usedRows(grid: Grid): number {
     let used = grid.rows.length;
-    while (used > 0 && canonicalRow(grid.rows[used - 1] ?? []).length === 0) used -= 1;
+    while (used > 0 && usedLength(grid.rows[used - 1] ?? []) === 0) used -= 1;
     return used;
   }
 
   usedColumns(grid: Grid): number {
-    return grid.rows.reduce((most, row) => Math.max(most, canonicalRow(row).length), 0);
+    let most = 0;
+    for (const row of grid.rows) if (row.length > most) most = Math.max(most, usedLength(row));
+    return most;
   }
 
   sheets(): Reading {
@@ -103,15 +105,18 @@ export class SheetDouble {
         ...size,
       };
     }
-    const from = Math.min(want.from, grid.rows.length);
-    const to = Math.min(want.to, grid.rows.length);
-    const digests = Array.from({ length: to - from }, (_, offset) => digestOfRow(row(from + offset), this.seed));
+    const length = want.axis === "rows" ? grid.rows.length : grid.columns;
+    const column = (index: number): Row => canonicalRow(grid.rows.map((cells) => cells[index] ?? null));
+    const line = want.axis === "rows" ? row : column;
+    const from = Math.min(want.from, length);
+    const to = Math.min(want.to, length);
+    const digests = Array.from({ length: to - from }, (_, offset) => digestOfRow(line(from + offset), this.seed));
     return {
       kind: "digests",
       readAt,
       want: want.id,
       sheetId: want.sheetId,
-      axis: "rows",
+      axis: want.axis,
       from,
       to,
       digests: packDigests(digests),
@@ -132,6 +137,12 @@ export class SheetDouble {
       readings,
     };
   }
+}
+
+function usedLength(row: readonly Cell[]): number {
+  let used = row.length;
+  while (used > 0 && (row[used - 1] ?? null) === null) used -= 1;
+  return used;
 }
 
 /** The relay's side of it, without store or network. */

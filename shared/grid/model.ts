@@ -56,14 +56,14 @@ export function applyChange(model: SpreadsheetModel, change: Change): void {
   }
 }
 
-/** A sheet that is new has unknown rows; one that stays keeps its rows: how many it has is told by `rows` changes. */
+/** A sheet that is new has unknown rows; one that stays keeps rows and columns: how many are told by changes of their own. */
 function applySheets(model: SpreadsheetModel, spreadsheet: Spreadsheet): void {
   model.spreadsheet = spreadsheet;
   const gone = new Set(model.sheets.keys());
   for (const sheet of spreadsheet.sheets) {
     gone.delete(sheet.sheetId);
     const held = model.sheets.get(sheet.sheetId);
-    if (held) held.sheet = { ...sheet, rows: held.rows.length };
+    if (held) held.sheet = { ...sheet, rows: held.rows.length, columns: held.sheet.columns };
     else if (sheet.kind === "GRID") {
       model.sheets.set(sheet.sheetId, { sheet, rows: Array.from({ length: sheet.rows }, () => null) });
     }

@@ -29,6 +29,8 @@ export const limits = {
   wantMaxRows: 2_000,
   /** Cells behind one `digests` want. */
   digestWantMaxCells: 200_000,
+  /** Cells of a sheet whose columns are compared as a whole. */
+  columnCheckMaxCells: 400_000,
   /** Cells of formula sheets that an edit run checks by itself. */
   editCheckMaxCells: 20_000,
   /** Cells that an edit run reads around the edited range (full width of its rows). */

@@ -77,7 +77,7 @@ export const columnsChangeSchema = z.object({
 
 /**
  * The spreadsheet and its sheets after: added, removed, renamed, reordered. A sheet that is new has as many unknown rows
- * as it has rows; one that is gone is forgotten; the rows of the others stay as they are until a `rows` change.
+ * as it has rows; one that is gone is forgotten; the rows and columns of the others stay as they are until a `rows` or `columns` change.
  */
 export const sheetsChangeSchema = z.object({ kind: z.literal("sheets"), ...common, spreadsheet: spreadsheetSchema });
 
