@@ -58,8 +58,9 @@ type Member = { reader: Reader; epoch: string; seq: number; live: boolean; left:
 type Group = {
   readonly spreadsheetId: string;
   readonly members: Set<Member>;
-  /** The last seq this process saw become durable. */
+  /** The last seq this process saw become durable, and in which life of the log. */
   last: number | undefined;
+  epoch: string | undefined;
   /** Became durable in this turn, not yet sent. */
   pending: Entry[];
   readonly recent: { lastSeq: number; at: number }[];
@@ -76,10 +77,17 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
   const groups = new Map<string, Group>();
   let tellWatchers: (spreadsheetId: string) => void = () => {};
 
-  const stopFollowing = log.follow((spreadsheetId, entry) => {
+  const stopFollowing = log.follow((spreadsheetId, entry, epoch) => {
     onLogged?.(entry.lastSeq - entry.firstSeq + 1);
     const group = groups.get(spreadsheetId);
     if (!group) return;
+    if (group.epoch !== epoch) {
+      // Another life of the log: what is pending of the one before has no reader any more.
+      group.epoch = epoch;
+      group.pending.length = 0;
+      group.recent.length = 0;
+      group.cuts.clear();
+    }
     group.last = entry.lastSeq;
     group.recent.push({ lastSeq: entry.lastSeq, at: elapsed() });
     if (group.recent.length > RECENT) group.recent.shift();
@@ -100,10 +108,10 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
     for (const member of group.members) {
       if (!member.live) continue;
       const before = first.firstSeq - 1;
-      if (fits && member.seq === before) {
+      if (fits && member.seq === before && member.epoch === group.epoch) {
         frame ??= frameOf(group.spreadsheetId, entries);
         deliver(group, member, frame);
-      } else if (member.seq < (group.last ?? 0)) {
+      } else if (member.seq < (group.last ?? 0) || member.epoch !== group.epoch) {
         member.live = false;
         void catchUp(group, member);
       }
@@ -129,18 +137,22 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
     const { spreadsheetId } = group;
     try {
       while (!member.left) {
+        const knownBefore = group.last;
         const entries = await log.readAfter(spreadsheetId, member.seq, PIECE_BYTES);
+        // Asked after reading: an epoch never comes back, so what was read belongs to this one.
+        const head = await log.head(spreadsheetId);
         if (member.left) return;
+        if (head?.epoch !== member.epoch) {
+          await beginAgain(group, member);
+          continue;
+        }
         if (entries.length === 0) {
-          if (group.last === undefined || group.last <= member.seq) {
+          if (group.epoch === undefined || (group.epoch === member.epoch && (group.last ?? 0) <= member.seq)) {
             member.live = true;
             return;
           }
-          const head = await log.head(spreadsheetId);
-          if (head?.epoch !== member.epoch) {
-            await beginAgain(group, member);
-            continue;
-          }
+          // Something became durable while the log was being read: read again.
+          if (group.last !== knownBefore) continue;
           throw new RangeError(`Change ${group.last} was told of, but the log ends at ${member.seq}.`);
         }
         for (const frame of await framesFor(group, entries, member.seq)) {
@@ -158,7 +170,6 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
   /** The log began a new life under the reader: it starts afresh at the new head. */
   async function beginAgain(group: Group, member: Member): Promise<void> {
     const head = (await log.head(group.spreadsheetId)) ?? (await log.create(group.spreadsheetId));
-    group.last = undefined;
     member.epoch = head.epoch;
     member.seq = head.seq;
     if (!member.left) member.reader.begin({ ...head, recovered: false });
@@ -244,6 +255,7 @@ const newGroup = (spreadsheetId: string): Group => ({
   spreadsheetId,
   members: new Set(),
   last: undefined,
+  epoch: undefined,
   pending: [],
   recent: [],
   cuts: new Map(),

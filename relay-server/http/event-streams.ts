@@ -1,5 +1,4 @@
 import type { ServerResponse } from "node:http";
-import { limits } from "@sheetwire/shared/limits";
 import { refusals, type Cursor, type RefusalCode } from "@sheetwire/shared/protocol";
 import type { Access } from "../access/access.ts";
 import type { FanOut } from "../fan-out/fan-out.ts";
@@ -13,6 +12,8 @@ export type EventStreams = {
 
 /** A comment this often, so that nobody on the way takes the stream for dead, in milliseconds. */
 const HEARTBEAT_MS = 15_000;
+/** A stream that was told goodbye is cut after this long, in milliseconds. */
+const CLOSE_WITHIN_MS = 5_000;
 
 export function createEventStreams(needs: { fanOut: FanOut; access: Access; metrics: Metrics }): EventStreams {
   const { fanOut, access, metrics } = needs;
@@ -34,10 +35,11 @@ export function createEventStreams(needs: { fanOut: FanOut; access: Access; metr
       response.flushHeaders();
       const end = (code: RefusalCode): void => {
         leave();
-        if (response.writableLength + 1024 < limits.readerQueueMaxBytes) {
-          const { nextStep } = refusals[code];
-          response.end(`event: refused\ndata: ${JSON.stringify({ kind: "refused", code, nextStep })}\n\n`);
-        } else response.destroy();
+        // One that takes nothing would not take the goodbye either.
+        if (code === "too-slow") return void response.destroy();
+        const { nextStep } = refusals[code];
+        response.end(`event: refused\ndata: ${JSON.stringify({ kind: "refused", code, nextStep })}\n\n`);
+        setTimeout(() => response.destroy(), CLOSE_WITHIN_MS).unref();
       };
       const stream = { response, deviceId, end };
       open.add(stream);

@@ -13,7 +13,17 @@ import { limits } from "@sheetwire/shared/limits";
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DiskFullError } from "../log/log.ts";
-import { bearer, filled, learn, letIn, openRelay, sheetsPost, signed, typed, type TestRelay } from "../testing/testing.ts";
+import {
+  bearer,
+  filled,
+  learn,
+  letIn,
+  openRelay,
+  sheetsPost,
+  signed,
+  typed,
+  type TestRelay,
+} from "../testing/testing.ts";
 import { encodingFrom } from "./snapshot.ts";
 
 let relay: TestRelay;
@@ -23,7 +33,18 @@ let ingestKey: string;
 beforeAll(async () => {
   relay = await openRelay();
   ({ spreadsheetId: id, token, ingestKey } = letIn(relay, "sheet-1"));
-  await learn(relay, id, ...filled([["name", "born"], ["Ada", 1815], ["Grace", 1906]], { title: "My 'data'/1", columns: 3 }));
+  await learn(
+    relay,
+    id,
+    ...filled(
+      [
+        ["name", "born"],
+        ["Ada", 1815],
+        ["Grace", 1906],
+      ],
+      { title: "My 'data'/1", columns: 3 },
+    ),
+  );
 });
 afterAll(() => relay.stop());
 
@@ -45,7 +66,15 @@ describe("refusals over HTTP", () => {
     ["another scheme", { authorization: "Basic YTpi" }],
     ["a token with a space", { authorization: "Bearer a b" }],
   ])("%s opens nothing", async (_, headers: Record<string, string>) => {
-    for (const path of ["/v1/spreadsheets", of(""), of("/status"), of("/snapshot"), of("/changes"), of("/values/A1"), of("/digests?sheetId=7")]) {
+    for (const path of [
+      "/v1/spreadsheets",
+      of(""),
+      of("/status"),
+      of("/snapshot"),
+      of("/changes"),
+      of("/values/A1"),
+      of("/digests?sheetId=7"),
+    ]) {
       const answer = await fetch(`${relay.url}${path}`, { headers });
       expect(answer.headers.get("www-authenticate")).toBe("Bearer");
       await expectRefusal(answer, "unauthorized");
@@ -106,7 +135,10 @@ describe("refusals over HTTP", () => {
     await expectRefusal(await fetch(url, { ...good, body: `${body} ` }), "unauthorized");
     await expectRefusal(await fetch(url, signed(other.ingestKey, body)), "unauthorized");
     await expectRefusal(await fetch(url, signed(ingestKey, body, Date.now() - 10 * 60_000)), "unauthorized");
-    await expectRefusal(await fetch(`${relay.url}/v1/spreadsheets/nobody/posts`, signed(ingestKey, body)), "unauthorized");
+    await expectRefusal(
+      await fetch(`${relay.url}/v1/spreadsheets/nobody/posts`, signed(ingestKey, body)),
+      "unauthorized",
+    );
   });
 
   test("a signed post that is no JSON, or no post, is malformed", async () => {
@@ -246,12 +278,21 @@ describe("reads", () => {
   test("values of a range, of the first sheet or a named one with any title", async () => {
     expect(await (await get(of("/values/A2:B9"))).json()).toMatchObject({
       majorDimension: "ROWS",
-      values: [["Ada", 1815], ["Grace", 1906]],
+      values: [
+        ["Ada", 1815],
+        ["Grace", 1906],
+      ],
     });
     const name = encodeURIComponent("'My ''data''/1'!B:B");
     expect(await (await get(of(`/values/${name}`))).json()).toMatchObject({ values: [["born"], [1815], [1906]] });
     const whole = encodeURIComponent("'My ''data''/1'");
-    expect(await (await get(of(`/values/${whole}`))).json()).toMatchObject({ values: [["name", "born"], ["Ada", 1815], ["Grace", 1906]] });
+    expect(await (await get(of(`/values/${whole}`))).json()).toMatchObject({
+      values: [
+        ["name", "born"],
+        ["Ada", 1815],
+        ["Grace", 1906],
+      ],
+    });
     expect(await (await get(of("/values/C1:C3"))).json()).toMatchObject({ values: [] });
   });
 
@@ -261,7 +302,14 @@ describe("reads", () => {
       relay,
       "sheet-render",
       { kind: "sheets", spreadsheet: { title: "t", locale: "", timeZone: "", sheets: [{ ...SHEET, rows: 2 }] } },
-      { kind: "rows", sheetId: 7, runs: [{ put: [[{ v: 0.5, f: "=1/2", d: "50%" }, { v: null, f: "=1/0", e: "#DIV/0!" }, true]] }, { unknown: 1 }] },
+      {
+        kind: "rows",
+        sheetId: 7,
+        runs: [
+          { put: [[{ v: 0.5, f: "=1/2", d: "50%" }, { v: null, f: "=1/0", e: "#DIV/0!" }, true]] },
+          { unknown: 1 },
+        ],
+      },
     );
     const read = async (render: string): Promise<unknown> => {
       const url = `${relay.url}/v1/spreadsheets/sheet-render/values/A1:C2?render=${render}`;
@@ -270,7 +318,10 @@ describe("reads", () => {
     expect(await read("values")).toEqual([[0.5, "#DIV/0!", true], null]);
     expect(await read("formulas")).toEqual([["=1/2", "=1/0", true], null]);
     expect(await read("display")).toEqual([["50%", "#DIV/0!", "TRUE"], null]);
-    expect(await read("cells")).toEqual([[{ v: 0.5, f: "=1/2", d: "50%" }, { v: null, f: "=1/0", e: "#DIV/0!" }, true], null]);
+    expect(await read("cells")).toEqual([
+      [{ v: 0.5, f: "=1/2", d: "50%" }, { v: null, f: "=1/0", e: "#DIV/0!" }, true],
+      null,
+    ]);
   });
 
   test("digests of a window, bounded by the sheet", async () => {
@@ -288,13 +339,15 @@ describe("reads", () => {
 
   test("too much for one answer is refused with what to do", async () => {
     const one = letIn(relay, "sheet-large");
-    await learn(
-      relay,
-      "sheet-large",
-      { kind: "sheets", spreadsheet: { title: "t", locale: "", timeZone: "", sheets: [{ ...SHEET, rows: 100_001, columns: 6 }] } },
-    );
+    await learn(relay, "sheet-large", {
+      kind: "sheets",
+      spreadsheet: { title: "t", locale: "", timeZone: "", sheets: [{ ...SHEET, rows: 100_001, columns: 6 }] },
+    });
     for (const path of ["values/A:F", "values/A:A", "digests?sheetId=7"]) {
-      await expectRefusal(await fetch(`${relay.url}/v1/spreadsheets/sheet-large/${path}`, bearer(one.token)), "too-large");
+      await expectRefusal(
+        await fetch(`${relay.url}/v1/spreadsheets/sheet-large/${path}`, bearer(one.token)),
+        "too-large",
+      );
     }
   });
 });
@@ -310,7 +363,11 @@ describe("changes as pages", () => {
     const seqs: number[] = [];
     for (;;) {
       const url = `${relay.url}/v1/spreadsheets/sheet-pages/changes?since=${since}&limit=2`;
-      const page = (await (await fetch(url, bearer(one.token))).json()) as { seq: number; chain: string; changes: { seq: number }[] };
+      const page = (await (await fetch(url, bearer(one.token))).json()) as {
+        seq: number;
+        chain: string;
+        changes: { seq: number }[];
+      };
       expect(page.chain).toBe(await relay.log.chainAt("sheet-pages", page.seq));
       if (page.changes.length === 0) break;
       seqs.push(...page.changes.map((change) => change.seq));
@@ -339,7 +396,17 @@ describe("the snapshot", () => {
     expect(answer.headers.get("content-type")).toContain("application/x-ndjson");
     const { head, rows, end } = parse(await answer.text());
     expect(head).toMatchObject({ seq: 2, spreadsheet: { title: "Ledger" } });
-    expect(rows).toEqual([{ sheetId: 7, fromRow: 0, rows: [["name", "born"], ["Ada", 1815], ["Grace", 1906]] }]);
+    expect(rows).toEqual([
+      {
+        sheetId: 7,
+        fromRow: 0,
+        rows: [
+          ["name", "born"],
+          ["Ada", 1815],
+          ["Grace", 1906],
+        ],
+      },
+    ]);
     expect(answer.headers.get("etag")).toBe(`"${head.epoch}-${end.digest}"`);
   });
 
@@ -382,7 +449,11 @@ describe("the snapshot", () => {
     const url = `${relay.url}/v1/spreadsheets/sheet-resume/snapshot`;
     const whole = await fetch(url, bearer(one.token));
     const etag = whole.headers.get("etag") ?? "";
-    expect(parse(await whole.text()).rows.map((line) => [line.fromRow, line.rows.length])).toEqual([[0, 256], [256, 256], [512, 188]]);
+    expect(parse(await whole.text()).rows.map((line) => [line.fromRow, line.rows.length])).toEqual([
+      [0, 256],
+      [256, 256],
+      [512, 188],
+    ]);
     const rest = parse(await (await fetch(`${url}?after=7:511`, bearer(one.token, { "if-match": etag }))).text());
     expect(rest.rows.map((line) => line.fromRow)).toEqual([512]);
     await expectRefusal(await fetch(`${url}?after=8:0`, bearer(one.token, { "if-match": etag })), "version-gone");
@@ -399,7 +470,10 @@ describe("the snapshot", () => {
     for (const encoding of ["identity", "gzip"]) {
       const controller = new AbortController();
       const url = `${relay.url}/v1/spreadsheets/sheet-away/snapshot`;
-      const answer = await fetch(url, { ...bearer(one.token, { "accept-encoding": encoding }), signal: controller.signal });
+      const answer = await fetch(url, {
+        ...bearer(one.token, { "accept-encoding": encoding }),
+        signal: controller.signal,
+      });
       await answer.body?.getReader().read();
       controller.abort();
     }

@@ -1,8 +1,11 @@
 import type { Entry } from "./record.ts";
 
+/** Told of an entry that became durable, and of the life of the log that it belongs to. */
+export type OnEntry = (spreadsheetId: string, entry: Entry, epoch: string) => void;
+
 export type Followers = {
-  add(onEntry: (spreadsheetId: string, entry: Entry) => void): () => void;
-  tell(spreadsheetId: string, entry: Entry): void;
+  add(onEntry: OnEntry): () => void;
+  tell: OnEntry;
 };
 
 /**
@@ -10,17 +13,18 @@ export type Followers = {
  * failed, nor keep the others from hearing: its error goes to `onFault`.
  */
 export function followers(onFault: (error: unknown) => void): Followers {
-  const all = new Set<(spreadsheetId: string, entry: Entry) => void>();
+  const all = new Set<OnEntry>();
   return {
     add(onEntry) {
-      const follower = (spreadsheetId: string, entry: Entry): void => onEntry(spreadsheetId, entry);
+      // A function of its own, so that one who follows twice is told twice, and leaves once.
+      const follower: OnEntry = (...told) => onEntry(...told);
       all.add(follower);
       return () => all.delete(follower);
     },
-    tell(spreadsheetId, entry) {
+    tell(spreadsheetId, entry, epoch) {
       for (const follower of all) {
         try {
-          follower(spreadsheetId, entry);
+          follower(spreadsheetId, entry, epoch);
         } catch (error) {
           onFault(error);
         }

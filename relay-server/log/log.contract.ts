@@ -37,7 +37,7 @@ const post = (webhookId: string, takenAt = 1_000): TakenPost => ({
 export function changeLogContract(open: () => Promise<ChangeLog>): void {
   const readAll = async (log: ChangeLog, spreadsheetId: string, seq = 0): Promise<Entry[]> => {
     const all: Entry[] = [];
-    for (let at = seq; ; ) {
+    for (let at = seq; ;) {
       const some = await log.readAfter(spreadsheetId, at, 1);
       if (some.length === 0) return all;
       all.push(...some);
@@ -69,7 +69,9 @@ export function changeLogContract(open: () => Promise<ChangeLog>): void {
         { ...good, firstSeq: 2, lastSeq: 2 },
         { ...good, lastSeq: 2 },
       ]) {
-        await expect(log.append([{ spreadsheetId: "sheet-1", expected: head, entry: wrong }])).rejects.toThrow(RangeError);
+        await expect(log.append([{ spreadsheetId: "sheet-1", expected: head, entry: wrong }])).rejects.toThrow(
+          RangeError,
+        );
       }
       await expect(
         log.append([{ spreadsheetId: "sheet-1", expected: head, entry: { ...good, chain: "not a chain" } }]),
@@ -145,7 +147,12 @@ export function changeLogContract(open: () => Promise<ChangeLog>): void {
       const log = await open();
       const head = await log.create("sheet-1");
       await log.append([{ spreadsheetId: "sheet-1", expected: head, post: post("p1") }]);
-      const again: Append = { spreadsheetId: "sheet-1", expected: head, entry: entryAfter(head, ["a"]), post: post("p1") };
+      const again: Append = {
+        spreadsheetId: "sheet-1",
+        expected: head,
+        entry: entryAfter(head, ["a"]),
+        post: post("p1"),
+      };
       await expect(log.append([again])).rejects.toThrow(HeadMovedError);
       expect(await log.head("sheet-1")).toEqual(head);
     });
@@ -157,9 +164,20 @@ export function changeLogContract(open: () => Promise<ChangeLog>): void {
       await appendTo(log, "sheet-1", "e");
       await appendTo(log, "sheet-2", "x");
       const spans = (entries: readonly Entry[]) => entries.map((entry) => [entry.firstSeq, entry.lastSeq]);
-      expect(spans(await log.readAfter("sheet-1", 0, 1_000_000))).toEqual([[1, 3], [4, 4], [5, 5]]);
-      expect(spans(await log.readAfter("sheet-1", 1, 1_000_000))).toEqual([[1, 3], [4, 4], [5, 5]]);
-      expect(spans(await log.readAfter("sheet-1", 3, 1_000_000))).toEqual([[4, 4], [5, 5]]);
+      expect(spans(await log.readAfter("sheet-1", 0, 1_000_000))).toEqual([
+        [1, 3],
+        [4, 4],
+        [5, 5],
+      ]);
+      expect(spans(await log.readAfter("sheet-1", 1, 1_000_000))).toEqual([
+        [1, 3],
+        [4, 4],
+        [5, 5],
+      ]);
+      expect(spans(await log.readAfter("sheet-1", 3, 1_000_000))).toEqual([
+        [4, 4],
+        [5, 5],
+      ]);
       expect(spans(await log.readAfter("sheet-1", 0, 1))).toEqual([[1, 3]]);
       expect(await log.readAfter("sheet-1", 5, 1_000_000)).toEqual([]);
       expect(await log.readAfter("nobody", 0, 1_000_000)).toEqual([]);
@@ -240,7 +258,10 @@ export function changeLogContract(open: () => Promise<ChangeLog>): void {
       expect(await log.state("sheet-1")).toEqual({ head, lines });
       await log.saveState("sheet-1", { head, lines: ["{}"] });
       expect(await log.state("sheet-1")).toEqual({ head, lines: ["{}"] });
-      for (const wrong of [{ ...head, epoch: "another" }, { ...head, seq: 2 }]) {
+      for (const wrong of [
+        { ...head, epoch: "another" },
+        { ...head, seq: 2 },
+      ]) {
         await expect(log.saveState("sheet-1", { head: wrong, lines })).rejects.toThrow(HeadMovedError);
       }
       await expect(log.saveState("nobody", { head, lines })).rejects.toThrow(HeadMovedError);

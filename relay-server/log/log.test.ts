@@ -28,7 +28,11 @@ const noFault = (error: unknown): void => {
   throw error;
 };
 
-function openSqlite(path: string, durability: Durability = "full", as: "owner" | "guest" = "owner"): [ChangeLog, Store] {
+function openSqlite(
+  path: string,
+  durability: Durability = "full",
+  as: "owner" | "guest" = "owner",
+): [ChangeLog, Store] {
   const store = openStore(path, durability);
   stores.push(store);
   return [createSqliteLog(store, { randomId: randomUUID, onFault: noFault, as }), store];

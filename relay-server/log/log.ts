@@ -1,9 +1,10 @@
 /** The ordered, durable record of what was learned of every spreadsheet, and what must be remembered beside it. */
 
+import type { OnEntry } from "./followers.ts";
 import type { Append, Entry, Head, StoredState, TakenPost } from "./record.ts";
 
 export * from "./record.ts";
-export { followers, type Followers } from "./followers.ts";
+export { followers, type Followers, type OnEntry } from "./followers.ts";
 export { checkAppend, laterPart, partsOf } from "./entry.ts";
 
 /**
@@ -38,6 +39,6 @@ export interface ChangeLog {
   erase(spreadsheetId: string): Promise<void>;
   /** Forgets taken posts from before `moment`. */
   forgetPosts(moment: number): Promise<void>;
-  follow(onEntry: (spreadsheetId: string, entry: Entry) => void): () => void;
+  follow(onEntry: OnEntry): () => void;
   close(): Promise<void>;
 }

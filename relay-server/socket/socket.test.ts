@@ -3,7 +3,18 @@ import { limits } from "@sheetwire/shared/limits";
 import { refusals } from "@sheetwire/shared/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
-import { dial, greet, learn, letIn, openRelay, seqsOf, sheetsPost, signed, typed, type TestRelay } from "../testing/testing.ts";
+import {
+  dial,
+  greet,
+  learn,
+  letIn,
+  openRelay,
+  seqsOf,
+  sheetsPost,
+  signed,
+  typed,
+  type TestRelay,
+} from "../testing/testing.ts";
 
 let relay: TestRelay;
 let id: string;
@@ -209,6 +220,42 @@ describe("resuming", () => {
     client.say({ kind: "ping" });
     await client.until("pong");
     expect(await relay.metrics.registry.metrics()).toContain("sheetwire_took_seconds_count 1");
+  });
+});
+
+describe("a slow reader", () => {
+  test("is cut off with too-slow once its queue is full, and has lost nothing when it comes back", async () => {
+    const client = await greet(relay.url, token);
+    client.say({ kind: "watch", spreadsheetId: id });
+    const { seq, epoch, chain } = await client.until("watching");
+    client.socket.pause();
+    const cells = Array.from({ length: 5 }, () => ["x".repeat(49_000)]);
+    let count = 0;
+    while ((await relay.metrics.watches.get()).values[0]?.value !== 0) {
+      await learn({ log: relay.log }, id, { kind: "cells", sheetId: 7, at: { row: 0, column: 0 }, cells });
+      count += 1;
+      if (count > 200) throw new Error("The reader was never cut off.");
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await relay.metrics.registry.metrics()).toContain('sheetwire_feed_refusals_total{code="too-slow"} 1');
+    client.socket.resume();
+    expect((await client.closed).code).toBe(refusals["too-slow"].closeCode);
+    const again = await greet(relay.url, token);
+    again.say({ kind: "watch", spreadsheetId: id, cursor: { epoch, seq, chain } });
+    await vi.waitFor(
+      () => expect(seqsOf(again.frames)).toEqual(Array.from({ length: count }, (_, at) => at + 1)),
+      10_000,
+    );
+  }, 30_000);
+
+  test("that takes not even the goodbye is cut all the same", async () => {
+    const client = await greet(relay.url, token);
+    client.say({ kind: "watch", spreadsheetId: id });
+    await client.until("watching");
+    client.socket.pause();
+    relay.access.revokeDevice(id, deviceId);
+    relay.skip(6_000);
+    await vi.waitFor(async () => expect((await relay.metrics.sockets.get()).values[0]?.value).toBe(0), 5_000);
   });
 });
 

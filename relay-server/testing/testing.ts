@@ -27,7 +27,12 @@ export type TestRelay = {
 };
 
 export async function openRelay(
-  options: { log?: ChangeLog; accessStore?: AccessStore; now?: () => number; wrapLog?: (log: ChangeLog) => ChangeLog } = {},
+  options: {
+    log?: ChangeLog;
+    accessStore?: AccessStore;
+    now?: () => number;
+    wrapLog?: (log: ChangeLog) => ChangeLog;
+  } = {},
 ): Promise<TestRelay> {
   const lines: string[] = [];
   const logger = createLogger("debug", { write: (line: string) => void lines.push(line) });
@@ -125,7 +130,11 @@ export const sheetsPost = (title: string, more: object = {}): string =>
     ...more,
   });
 
-type Draft = Change extends infer One ? (One extends Change ? Omit<One, "seq" | "loggedAt" | "cause" | "readAt"> : never) : never;
+type Draft = Change extends infer One
+  ? One extends Change
+    ? Omit<One, "seq" | "loggedAt" | "cause" | "readAt">
+    : never
+  : never;
 
 /** Logs changes as ingest would, each group as one entry. */
 export async function learn(
@@ -143,7 +152,12 @@ export async function learn(
   ingest?.forget(spreadsheetId);
 }
 
-export const typed = (text: string, row = 0): Draft => ({ kind: "cells", sheetId: 7, at: { row, column: 0 }, cells: [[text]] });
+export const typed = (text: string, row = 0): Draft => ({
+  kind: "cells",
+  sheetId: 7,
+  at: { row, column: 0 },
+  cells: [[text]],
+});
 
 /** The sheets, and rows in the first of them. */
 export const filled = (rows: (string | number | null | boolean)[][], more: Partial<Sheet> = {}): Draft[] => [

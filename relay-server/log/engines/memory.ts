@@ -62,7 +62,9 @@ export function createMemoryLog(needs: Needs): ChangeLog {
         if (post) record.posts.set(post.webhookId, post);
         if (desk !== undefined) record.desk = desk;
       }
-      for (const { spreadsheetId, entry } of group) if (entry) following.tell(spreadsheetId, entry);
+      for (const { spreadsheetId, expected, entry } of group) {
+        if (entry) following.tell(spreadsheetId, entry, expected.epoch);
+      }
     },
     async readAfter(spreadsheetId, seq, maxBytes) {
       const entries = records.get(spreadsheetId)?.entries ?? [];

@@ -140,7 +140,9 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     },
     async append(group) {
       write(() => group.forEach(keep));
-      for (const { spreadsheetId, entry } of group) if (entry) following.tell(spreadsheetId, entry);
+      for (const { spreadsheetId, expected, entry } of group) {
+        if (entry) following.tell(spreadsheetId, entry, expected.epoch);
+      }
     },
     async readAfter(spreadsheetId, seq, maxBytes) {
       const found = find(spreadsheetId);

@@ -1,0 +1,295 @@
+import { randomUUID } from "node:crypto";
+import { nextChain } from "@sheetwire/shared/digest";
+import { limits } from "@sheetwire/shared/limits";
+import { downFrameSchema, type RefusalCode } from "@sheetwire/shared/protocol";
+import fc from "fast-check";
+import { afterEach, expect, test, vi } from "vitest";
+import { createMemoryLog } from "../log/engines/memory.ts";
+import { partsOf, type ChangeLog } from "../log/log.ts";
+import { learn, typed } from "../testing/testing.ts";
+import { createFactsTeller, createFanOut, type Beginning, type FanOut, type Frame, type Reader } from "./fan-out.ts";
+
+const open: FanOut[] = [];
+afterEach(() => {
+  for (const one of open.splice(0)) one.stop();
+});
+
+function stage(log: ChangeLog = createMemoryLog({ randomId: randomUUID })) {
+  const faults: unknown[] = [];
+  const fanOut = createFanOut({ log, elapsed: () => performance.now(), onFault: (error) => faults.push(error) });
+  open.push(fanOut);
+  return { log, fanOut, faults };
+}
+
+/** A reader that keeps what it got; `queued` is what its network has not taken. */
+function reader() {
+  const got = {
+    beginnings: [] as Beginning[],
+    frames: [] as Frame[],
+    told: [] as string[],
+    ended: undefined as RefusalCode | undefined,
+    queued: 0,
+    drain: (): void => {},
+    seqs: (): number[] =>
+      got.frames.flatMap(({ data }) => {
+        const frame = downFrameSchema.parse(JSON.parse(data.toString()));
+        return frame.kind === "changes" ? frame.changes.map((change) => change.seq) : [];
+      }),
+  };
+  const end: Reader = {
+    begin: (beginning) => void got.beginnings.push(beginning),
+    deliver: (frame) => void got.frames.push(frame),
+    tell: (status) => void got.told.push(status),
+    queuedBytes: () => got.queued,
+    drained: () => (got.queued < 1_000 ? Promise.resolve() : new Promise((resolve) => (got.drain = resolve))),
+    end: (code) => {
+      got.ended = code;
+    },
+  };
+  return { got, end };
+}
+
+const upTo = (last: number, from = 1): number[] => Array.from({ length: last - from + 1 }, (_, at) => from + at);
+
+test("F1 readers that join while changes flow get each change after their cursor once and in order", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.record({
+          join: fc.boolean(),
+          changes: fc.integer({ min: 1, max: 3 }),
+          pause: fc.integer({ min: 0, max: 3 }),
+        }),
+        {
+          minLength: 1,
+          maxLength: 30,
+        },
+      ),
+      fc.infiniteStream(fc.integer({ min: 0, max: 2 })),
+      async (steps, delays) => {
+        const memory = createMemoryLog({ randomId: randomUUID });
+        // A log that takes its time to read, so that changes come in between.
+        const log: ChangeLog = {
+          ...memory,
+          readAfter: async (...asked) => {
+            const found = await memory.readAfter(asked[0], asked[1], 1);
+            for (let turn = delays.next().value ?? 0; turn > 0; turn -= 1)
+              await new Promise((resolve) => setImmediate(resolve));
+            return found;
+          },
+        };
+        const { fanOut, faults } = stage(log);
+        await memory.create("sheet-1");
+        const readers: { from: number; got: ReturnType<typeof reader>["got"] }[] = [];
+        for (const step of steps) {
+          if (step.join) {
+            const { got, end } = reader();
+            const head = await memory.head("sheet-1");
+            const from = Math.floor((head?.seq ?? 0) / 2);
+            const chain = (await memory.chainAt("sheet-1", from)) ?? "";
+            fanOut.join("sheet-1", { epoch: head?.epoch ?? "", seq: from, chain }, end);
+            readers.push({ from, got });
+          }
+          await learn({ log: memory }, "sheet-1", ...upTo(step.changes).map(() => typed("x")));
+          for (let turn = step.pause; turn > 0; turn -= 1) await new Promise((resolve) => setImmediate(resolve));
+        }
+        const last = (await memory.head("sheet-1"))?.seq ?? 0;
+        await vi.waitFor(
+          () => {
+            for (const { from, got } of readers) expect(got.seqs()).toEqual(upTo(last, from + 1));
+          },
+          { interval: 2 },
+        );
+        expect(faults).toEqual([]);
+        for (const { got } of readers) expect(got.beginnings).toMatchObject([{ recovered: true }]);
+        fanOut.stop();
+      },
+    ),
+    { numRuns: 60 },
+  );
+}, 30_000);
+
+test("F2 what becomes durable in one turn is one frame, and the same frame for all", async () => {
+  const { log, fanOut } = stage();
+  const readers = [reader(), reader(), reader()];
+  for (const one of readers) fanOut.join("sheet-1", undefined, one.end);
+  await vi.waitFor(() => expect(readers.every((one) => one.got.beginnings.length === 1)).toBe(true));
+  await new Promise((resolve) => setImmediate(resolve));
+  const head = await log.create("sheet-1");
+  const texts = [1, 2].map((seq) => JSON.stringify({ seq, loggedAt: 1, cause: "edit", readAt: [1, 1], ...typed("x") }));
+  const middle = nextChain(head.chain, texts[0] ?? "");
+  const end = nextChain(middle, texts[1] ?? "");
+  await log.append([
+    {
+      spreadsheetId: "sheet-1",
+      expected: head,
+      entry: { firstSeq: 1, lastSeq: 1, json: `[${texts[0]}]`, chain: middle },
+    },
+    {
+      spreadsheetId: "sheet-1",
+      expected: { ...head, seq: 1, chain: middle },
+      entry: { firstSeq: 2, lastSeq: 2, json: `[${texts[1]}]`, chain: end },
+    },
+  ]);
+  await vi.waitFor(() => expect(readers.every((one) => one.got.frames.length === 1)).toBe(true));
+  const frames = readers.map((one) => one.got.frames[0]);
+  expect(frames[0]).toMatchObject({ firstSeq: 1, lastSeq: 2, chain: end });
+  expect(frames[1]).toBe(frames[0]);
+  expect(frames[2]).toBe(frames[0]);
+});
+
+test("F3 a reader that stopped reading is let go at its limit, the others are not kept waiting", async () => {
+  const { log, fanOut, faults } = stage();
+  const slow = reader();
+  const quick = reader();
+  fanOut.join("sheet-1", undefined, slow.end);
+  fanOut.join("sheet-1", undefined, quick.end);
+  await learn({ log }, "sheet-1", typed("a"));
+  await vi.waitFor(() => expect(slow.got.frames.length + quick.got.frames.length).toBeGreaterThan(0));
+  await new Promise((resolve) => setImmediate(resolve));
+  slow.got.queued = limits.readerQueueMaxBytes;
+  await learn({ log }, "sheet-1", typed("b"));
+  await vi.waitFor(() => expect(slow.got.ended).toBe("too-slow"));
+  await vi.waitFor(() => expect(quick.got.seqs().at(-1)).toBe(2));
+  expect(fanOut.watchers("sheet-1")).toBe(1);
+  await learn({ log }, "sheet-1", typed("c"));
+  await vi.waitFor(() => expect(quick.got.seqs().at(-1)).toBe(3));
+  expect(slow.got.seqs()).not.toContain(3);
+  expect(faults).toEqual([]);
+});
+
+test("replay waits for a reader's network instead of filling memory", async () => {
+  const { log, fanOut } = stage();
+  for (let at = 0; at < 8; at += 1) await learn({ log }, "sheet-1", typed("x".repeat(49_000)));
+  const { got, end } = reader();
+  got.queued = 2_000;
+  const head = await log.create("sheet-1");
+  fanOut.join("sheet-1", { epoch: head.epoch, seq: 0, chain: (await log.chainAt("sheet-1", 0)) ?? "" }, end);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(got.frames).toHaveLength(0);
+  got.queued = 0;
+  got.drain();
+  await vi.waitFor(() => expect(got.seqs()).toEqual(upTo(8)));
+});
+
+test("an entry larger than a frame arrives in several, each with its own chain, live and in replay", async () => {
+  const { log, fanOut, faults } = stage();
+  const head = await log.create("sheet-1");
+  const start = { epoch: head.epoch, seq: 0, chain: head.chain };
+  const live = [reader(), reader()];
+  for (const one of live) fanOut.join("sheet-1", start, one.end);
+  await learn({ log }, "sheet-1", typed("first"));
+  await learn({ log }, "sheet-1", ...upTo(50).map((row) => typed("é".repeat(40_000), row)));
+  await learn({ log }, "sheet-1", typed("last"));
+  const later = reader();
+  fanOut.join("sheet-1", start, later.end);
+  for (const { got } of [...live, later]) {
+    await vi.waitFor(() => expect(got.seqs()).toEqual(upTo(52)), { timeout: 5_000 });
+    for (const frame of got.frames) {
+      expect(frame.data.length).toBeLessThanOrEqual(limits.frameMaxBytes);
+      expect(frame.chain).toBe(await log.chainAt("sheet-1", frame.lastSeq));
+    }
+    expect(got.frames.length).toBeGreaterThan(4);
+  }
+  expect(faults).toEqual([]);
+});
+
+test("one change that is larger than a frame is not cut", async () => {
+  const { log, fanOut } = stage();
+  const { got, end } = reader();
+  fanOut.join("sheet-1", undefined, end);
+  await vi.waitFor(() => expect(got.beginnings).toHaveLength(1));
+  const cells = Array.from({ length: 30 }, () => ["x".repeat(49_000)]);
+  await learn({ log }, "sheet-1", { kind: "cells", sheetId: 7, at: { row: 0, column: 0 }, cells });
+  await vi.waitFor(() => expect(got.seqs()).toEqual([1]));
+  expect(got.frames[0]?.data.length).toBeGreaterThan(limits.frameMaxBytes);
+});
+
+test("a log that began a new life tells its readers to start afresh", async () => {
+  const { log, fanOut, faults } = stage();
+  const { got, end } = reader();
+  fanOut.join("sheet-1", undefined, end);
+  await learn({ log }, "sheet-1", typed("a"), typed("b"));
+  await vi.waitFor(() => expect(got.frames).toHaveLength(1));
+  await log.erase("sheet-1");
+  await learn({ log }, "sheet-1", typed("c"), typed("d"), typed("e"));
+  await vi.waitFor(() => expect(got.beginnings).toHaveLength(2));
+  const head = await log.head("sheet-1");
+  expect(got.beginnings[1]).toMatchObject({ epoch: head?.epoch, recovered: false });
+  await learn({ log }, "sheet-1", typed("f"));
+  await vi.waitFor(() => expect(got.seqs().at(-1)).toBe(4));
+  expect(faults).toEqual([]);
+});
+
+test("a log that fails ends its reader with internal, and the fault is told", async () => {
+  const memory = createMemoryLog({ randomId: randomUUID });
+  const broken = stage({ ...memory, readAfter: () => Promise.reject(new Error("gone")) });
+  const { got, end } = reader();
+  broken.fanOut.join("sheet-1", undefined, end);
+  await vi.waitFor(() => expect(got.ended).toBe("internal"));
+  expect(broken.faults).toHaveLength(1);
+  expect(broken.fanOut.watchers("sheet-1")).toBe(0);
+});
+
+test("facts are told soon after they changed, coalesced, and to those who read", async () => {
+  vi.useFakeTimers();
+  try {
+    const log = createMemoryLog({ randomId: randomUUID });
+    let elapsed = 0;
+    const { fanOut } = stage(log);
+    let asked = 0;
+    const facts = {
+      script: { answerers: [], triggers: [] },
+      allowance: { spentMs: 0, limitMs: 1 },
+      sweep: { unprovenRows: 0 },
+      healed: { count: 0 },
+      watchers: 1,
+      relay: { version: "1", protocol: 1 },
+    };
+    const teller = createFactsTeller({
+      fanOut,
+      factsOf: async () => {
+        asked += 1;
+        return facts;
+      },
+      elapsed: () => elapsed,
+      onFault: () => {},
+    });
+    const pass = async (ms: number): Promise<void> => {
+      for (let left = ms; left > 0; left -= 250) {
+        elapsed += 250;
+        await vi.advanceTimersByTimeAsync(250);
+      }
+    };
+    const { got, end } = reader();
+    teller.changed("sheet-1");
+    await pass(1_000);
+    expect(asked).toBe(0);
+    fanOut.join("sheet-1", undefined, end);
+    await pass(250);
+    expect(got.told).toHaveLength(1);
+    for (let at = 0; at < 50; at += 1) teller.changed("sheet-1");
+    await pass(250);
+    expect(got.told).toHaveLength(2);
+    await pass(10_000);
+    expect(got.told).toHaveLength(2);
+    await pass(5_250);
+    expect(got.told).toHaveLength(3);
+    teller.stop();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("a frame's changes are the stored text, byte for byte", async () => {
+  const { log, fanOut } = stage();
+  const { got, end } = reader();
+  fanOut.join("sheet-1", undefined, end);
+  await vi.waitFor(() => expect(got.beginnings).toHaveLength(1));
+  await learn({ log }, "sheet-1", typed('"] } \\ \u2028 \ud83d\ude00 \u0000'));
+  await vi.waitFor(() => expect(got.frames).toHaveLength(1));
+  const [entry] = await log.readAfter("sheet-1", 0, 1);
+  const text = got.frames[0]?.data.toString() ?? "";
+  expect(text).toContain(entry?.json);
+  expect(partsOf(entry?.json ?? "")).toHaveLength(1);
+});

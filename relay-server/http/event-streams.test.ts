@@ -1,0 +1,124 @@
+import { request, type IncomingMessage } from "node:http";
+import { limits } from "@sheetwire/shared/limits";
+import { downFrameSchema } from "@sheetwire/shared/protocol";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { bearer, filled, learn, letIn, openRelay, typed, type TestRelay } from "../testing/testing.ts";
+
+let relay: TestRelay;
+let token: string;
+let deviceId: string;
+const id = "sheet-1";
+const streams: IncomingMessage[] = [];
+beforeEach(async () => {
+  relay = await openRelay();
+  ({ token, deviceId } = letIn(relay, id));
+});
+afterEach(async () => {
+  for (const one of streams.splice(0)) one.destroy();
+  await relay.stop();
+});
+
+type Event = { id?: string; event: string; data: string };
+
+/** Follows as `curl -N` does. */
+async function follow(more: Record<string, string> = {}, query = "") {
+  const events: Event[] = [];
+  const { headers } = bearer(token, { accept: "text/event-stream", ...more });
+  const answer = await new Promise<IncomingMessage>((resolve, reject) =>
+    request(`${relay.url}/v1/spreadsheets/${id}/changes${query}`, { headers }, resolve).on("error", reject).end(),
+  );
+  streams.push(answer);
+  let text = "";
+  let ended = false;
+  answer.on("error", () => {});
+  answer.on("data", (piece: Buffer) => {
+    text += piece.toString();
+    const blocks = text.split("\n\n");
+    text = blocks.pop() ?? "";
+    for (const block of blocks) {
+      if (block.startsWith(":")) continue;
+      const fields = Object.fromEntries(
+        block.split("\n").map((line) => line.split(/: (.*)/s).slice(0, 2) as [string, string]),
+      );
+      events.push(fields as unknown as Event);
+    }
+  });
+  answer.on("close", () => (ended = true));
+  const seqs = (): number[] =>
+    events.flatMap(({ event, data }) => {
+      if (event !== "changes") return [];
+      const frame = downFrameSchema.parse(JSON.parse(data));
+      return frame.kind === "changes" ? frame.changes.map((change) => change.seq) : [];
+    });
+  return { answer, events, seqs, hasEnded: () => ended };
+}
+
+test("an event stream begins where it stands and brings what comes, with ids to resume from", async () => {
+  await learn(relay, id, ...filled([["a"]]));
+  const stream = await follow();
+  expect(stream.answer.headers["content-type"]).toContain("text/event-stream");
+  await vi.waitFor(() => expect(stream.events[0]?.event).toBe("watching"));
+  await learn(relay, id, typed("b\nwith lines"), typed("c"));
+  await vi.waitFor(() => expect(stream.seqs()).toEqual([3, 4]));
+  await vi.waitFor(() => expect(stream.events.some((one) => one.event === "status")).toBe(true));
+  const last = stream.events.findLast((one) => one.event === "changes")?.id ?? "";
+  stream.answer.destroy();
+  await learn(relay, id, typed("d"));
+  const again = await follow({ "last-event-id": last });
+  await vi.waitFor(() => expect(again.seqs()).toEqual([5]));
+  expect(JSON.parse(again.events[0]?.data ?? "")).toMatchObject({ recovered: true });
+});
+
+test("since begins anywhere in the log, and an id of another life says to start afresh", async () => {
+  await learn(relay, id, typed("a"), typed("b"));
+  const stream = await follow({}, "?since=1");
+  await vi.waitFor(() => expect(stream.seqs()).toEqual([2]));
+  const other = await follow({ "last-event-id": "another:1:0123456789abcdef" });
+  await vi.waitFor(() => expect(other.events[0]).toBeDefined());
+  expect(JSON.parse(other.events[0]?.data ?? "")).toMatchObject({ recovered: false, seq: 2 });
+});
+
+test("an id that no stream gave is malformed, and a since beyond the log is gone", async () => {
+  expect((await follow({ "last-event-id": "yesterday" })).answer.statusCode).toBe(400);
+  expect((await follow({}, "?since=9")).answer.statusCode).toBe(410);
+});
+
+test("a revoked device's stream ends with the reason", async () => {
+  const stream = await follow();
+  await vi.waitFor(() => expect(stream.events).toHaveLength(1));
+  relay.access.revokeDevice(id, deviceId);
+  await vi.waitFor(() => expect(stream.hasEnded()).toBe(true));
+  expect(stream.events.at(-1)).toMatchObject({ event: "refused" });
+  expect(JSON.parse(stream.events.at(-1)?.data ?? "")).toMatchObject({ code: "unauthorized" });
+  await learn(relay, id, typed("not for you"));
+  expect(stream.seqs()).toEqual([]);
+});
+
+test("a stream ends when the relay stops, and the relay does not wait for it", async () => {
+  const stream = await follow();
+  await vi.waitFor(() => expect(stream.events).toHaveLength(1));
+  const before = performance.now();
+  await relay.stop();
+  expect(performance.now() - before).toBeLessThan(4_000);
+  await vi.waitFor(() => expect(stream.hasEnded()).toBe(true));
+  expect(JSON.parse(stream.events.at(-1)?.data ?? "")).toMatchObject({ code: "shutting-down", nextStep: "redial" });
+});
+
+test("a reader that stops reading is cut off before it holds more than its share of memory", async () => {
+  const stream = await follow();
+  await vi.waitFor(() => expect(stream.events).toHaveLength(1));
+  stream.answer.pause();
+  const cells = Array.from({ length: 5 }, () => ["x".repeat(49_000)]);
+  const change = { kind: "cells", sheetId: 7, at: { row: 0, column: 0 }, cells } as const;
+  const most = (3 * limits.readerQueueMaxBytes) / 245_000;
+  for (let at = 0; at < most; at += 1) {
+    await learn({ log: relay.log }, id, change);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await vi.waitFor(async () => {
+    const watches = await relay.metrics.watches.get();
+    expect(watches.values[0]?.value).toBe(0);
+  });
+  stream.answer.resume();
+  await vi.waitFor(() => expect(stream.hasEnded()).toBe(true));
+});
