@@ -1,4 +1,4 @@
-import { Dexie, type EntityTable, type Table } from "dexie";
+import { Dexie, type EntityTable, type Table, type Transaction } from "dexie";
 import type { Change, Cursor, Row, Sheet, Spreadsheet } from "@sheetwire/shared/protocol";
 import type { ChangeSummary } from "./summary.ts";
 
@@ -43,11 +43,29 @@ export type BlockRecord = { copy: string; sheetId: number; block: number; rows: 
 /** A change that was applied, in words; and as it came, where it is small enough for a cell's history. */
 export type ChangeRecord = { spreadsheetId: string; seq: number; summary: ChangeSummary | null; change: Change | null };
 
+export type MirrorTables = {
+  spreadsheets: EntityTable<SpreadsheetRecord, "spreadsheetId">;
+  sheets: Table<SheetRecord, [string, number]>;
+  blocks: Table<BlockRecord, [string, number, number]>;
+  changes: Table<ChangeRecord, [string, number]>;
+};
+
+/**
+ * The tables bound to a transaction. Dexie finds the transaction of an unbound table by following promises, and loses it
+ * after a hundred awaits in a row that do not touch the database, as when many small changes are applied to a loaded block.
+ */
+export const tablesOf = (transaction: Transaction): MirrorTables => ({
+  spreadsheets: transaction.table("spreadsheets") as MirrorTables["spreadsheets"],
+  sheets: transaction.table("sheets"),
+  blocks: transaction.table("blocks"),
+  changes: transaction.table("changes"),
+});
+
 export class MirrorDatabase extends Dexie {
-  declare spreadsheets: EntityTable<SpreadsheetRecord, "spreadsheetId">;
-  declare sheets: Table<SheetRecord, [string, number]>;
-  declare blocks: Table<BlockRecord, [string, number, number]>;
-  declare changes: Table<ChangeRecord, [string, number]>;
+  declare spreadsheets: MirrorTables["spreadsheets"];
+  declare sheets: MirrorTables["sheets"];
+  declare blocks: MirrorTables["blocks"];
+  declare changes: MirrorTables["changes"];
 
   constructor(name: string) {
     // `relaxed`: after a power cut rows and cursor go back together, and the relay sends the rest again. No cache: what
@@ -64,3 +82,28 @@ export class MirrorDatabase extends Dexie {
 
 /** All keys of one copy in `sheets` and `blocks`: arrays sort after numbers, so `[]` is above every key part. */
 export const keysOfCopy = (copy: string): [lower: [string], upper: [string, never[]]] => [[copy], [copy, []]];
+
+/**
+ * The version of the database that is there, in Dexie's counting, or nothing. It is looked up without Dexie, which would
+ * add its own stores to a database of a newer version.
+ */
+export function storedVersion(name: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(name);
+    let isAbsent = false;
+    request.onupgradeneeded = () => {
+      // It was not there: leave it so.
+      isAbsent = true;
+      request.transaction?.abort();
+    };
+    request.onsuccess = () => {
+      const { version } = request.result;
+      request.result.close();
+      resolve(version / 10);
+    };
+    request.onerror = () => {
+      if (isAbsent) resolve(undefined);
+      else reject(request.error ?? new Error("The database could not be opened."));
+    };
+  });
+}

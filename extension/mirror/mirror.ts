@@ -4,7 +4,7 @@
  * share no code with us.
  */
 import type { Change, Cursor, GridRange, Row, Sheet, SnapshotHead, SnapshotRows } from "@sheetwire/shared/protocol";
-import { MirrorDatabase, MIRROR_NAME, MIRROR_VERSION } from "./database.ts";
+import { MirrorDatabase, MIRROR_NAME, MIRROR_VERSION, storedVersion } from "./database.ts";
 import { createNotices, type Notice } from "./notices.ts";
 import {
   createReader,
@@ -88,16 +88,14 @@ export async function openMirror(
 ): Promise<{ ok: true; mirror: Mirror } | { ok: false; why: "newer" | "failed"; detail: string }> {
   const database = new MirrorDatabase(name);
   try {
+    const version = await storedVersion(name);
+    if (version !== undefined && version > MIRROR_VERSION) {
+      return { ok: false, why: "newer", detail: `The mirror has version ${version}.` };
+    }
     await database.open();
   } catch (error) {
-    const errorName = error instanceof Error ? error.name : "unknown";
     database.close();
-    return { ok: false, why: errorName === "VersionError" ? "newer" : "failed", detail: errorName };
-  }
-  // Dexie opens a database of a newer version as it finds it; writing old shapes into it would spoil it.
-  if (Math.ceil(database.backendDB().version / 10) > MIRROR_VERSION) {
-    database.close();
-    return { ok: false, why: "newer", detail: `The mirror has version ${database.backendDB().version / 10}.` };
+    return { ok: false, why: "failed", detail: error instanceof Error ? error.name : "unknown" };
   }
   const notices = createNotices(name);
   const mirror: Mirror = {

@@ -2,7 +2,14 @@ import { digestOfRow, digestText, fold, NO_DIGEST, placed, seedOf } from "@sheet
 import { displayOf, formulaOf, isRich, lengthAfter, rowBefore, sameCell, valueOf } from "@sheetwire/shared/grid";
 import type { Cause, Cell, ColumnRun, Row } from "@sheetwire/shared/protocol";
 import type { Copy, HeldSpreadsheet } from "./mirror.ts";
-import { keysOfCopy, type MirrorDatabase, type SheetRecord, type Stretch } from "./database.ts";
+import {
+  keysOfCopy,
+  tablesOf,
+  type MirrorDatabase,
+  type MirrorTables,
+  type SheetRecord,
+  type Stretch,
+} from "./database.ts";
 
 /** A range as it is at `seq`; `seq` is absent while the first copy arrives. Rows are cut to the range, blanks not filled. */
 export type Viewport = { seq: number | undefined; sheetRows: number; sheetColumns: number; rows: (Row | null)[] };
@@ -49,10 +56,10 @@ export function createReader(
 ): Pick<Copy, "sheets" | "viewport" | "search" | "columnStatistics" | "history" | "exportRows" | "verify" | "changes"> {
   const seed = seedOf(spreadsheetId);
 
-  const shownSheets = async (): Promise<SheetRecord[]> => {
-    const held = await database.spreadsheets.get(spreadsheetId);
+  const shownSheets = async (tables: MirrorTables = database): Promise<SheetRecord[]> => {
+    const held = await tables.spreadsheets.get(spreadsheetId);
     if (!held) return [];
-    const records = await database.sheets
+    const records = await tables.sheets
       .where(":id")
       .between(...keysOfCopy(held.shown))
       .toArray();
@@ -60,10 +67,11 @@ export function createReader(
   };
 
   /** Runs a read over several blocks in one transaction: never half a change. */
-  const consistently = <T>(read: (records: SheetRecord[]) => Promise<T>): Promise<T> =>
-    database.transaction("r", [database.spreadsheets, database.sheets, database.blocks], async () =>
-      read(await shownSheets()),
-    );
+  const consistently = <T>(read: (tables: MirrorTables, records: SheetRecord[]) => Promise<T>): Promise<T> =>
+    database.transaction("r", [database.spreadsheets, database.sheets, database.blocks], async (transaction) => {
+      const tables = tablesOf(transaction);
+      return read(tables, await shownSheets(tables));
+    });
 
   async function sheets(): Promise<HeldSpreadsheet | undefined> {
     return database.transaction("r", [database.spreadsheets, database.sheets], async () => {
@@ -76,13 +84,14 @@ export function createReader(
   }
 
   async function viewport(sheetId: number, range: Parameters<Copy["viewport"]>[1]): Promise<Viewport | undefined> {
-    return database.transaction("r", [database.spreadsheets, database.sheets, database.blocks], async () => {
-      const held = await database.spreadsheets.get(spreadsheetId);
-      const record = held && (await database.sheets.get([held.shown, sheetId]));
+    return database.transaction("r", [database.spreadsheets, database.sheets, database.blocks], async (transaction) => {
+      const tables = tablesOf(transaction);
+      const held = await tables.spreadsheets.get(spreadsheetId);
+      const record = held && (await tables.sheets.get([held.shown, sheetId]));
       if (!record) return undefined;
       const rows: (Row | null)[] = [];
       for (const piece of piecesOf(record, range.startRowIndex, range.endRowIndex)) {
-        for (const row of await rowsOf(database, record, piece))
+        for (const row of await rowsOf(tables, record, piece))
           rows.push(row && row.slice(range.startColumnIndex, range.endColumnIndex));
       }
       return { seq: held.cursor?.seq, sheetRows: record.sheet.rows, sheetColumns: record.sheet.columns, rows };
@@ -95,13 +104,13 @@ export function createReader(
     let left = options.most ?? 1_000;
     for (const { sheetId } of await shownSheets()) {
       if (left <= 0 || options.signal?.aborted) return;
-      const hits = await consistently(async (records) => {
+      const hits = await consistently(async (tables, records) => {
         const found: Hit[] = [];
         const record = records.find((one) => one.sheetId === sheetId);
         if (!record) return found;
         for (const piece of piecesOf(record, 0, Infinity)) {
           if (found.length >= left || options.signal?.aborted) break;
-          const rows = await rowsOf(database, record, piece);
+          const rows = await rowsOf(tables, record, piece);
           for (const [offset, row] of rows.entries()) {
             for (const [column, cell] of (row ?? []).entries()) {
               if (cell === null) continue;
@@ -119,13 +128,13 @@ export function createReader(
   }
 
   async function columnStatistics(sheetId: number, column: number): Promise<ColumnStatistics | undefined> {
-    return consistently(async (records) => {
+    return consistently(async (tables, records) => {
       const record = records.find((one) => one.sheetId === sheetId);
       if (!record) return undefined;
       const all = { rows: record.sheet.rows, unknown: 0, blank: 0, texts: 0, booleans: 0, errors: 0, formulas: 0 };
       let [count, sum, min, max] = [0, 0, Infinity, -Infinity];
       for (const piece of piecesOf(record, 0, Infinity)) {
-        for (const row of await rowsOf(database, record, piece)) {
+        for (const row of await rowsOf(tables, record, piece)) {
           if (!row) {
             all.unknown += 1;
             continue;
@@ -210,25 +219,25 @@ export function createReader(
       format === "json"
         ? `${JSON.stringify(row)}\n`
         : `${(row ?? []).map((cell) => csvField(displayOf(cell))).join(",")}\r\n`;
-    yield* await consistently(async (records) => {
+    yield* await consistently(async (tables, records) => {
       const texts: string[] = [];
       const record = records.find((one) => one.sheetId === sheetId);
       if (!record) return texts;
       for (const piece of piecesOf(record, 0, Infinity)) {
-        texts.push((await rowsOf(database, record, piece)).map(textOf).join(""));
+        texts.push((await rowsOf(tables, record, piece)).map(textOf).join(""));
       }
       return texts;
     });
   }
 
   async function verify(): Promise<SheetProof[]> {
-    return consistently(async (records) => {
+    return consistently(async (tables, records) => {
       const proofs: SheetProof[] = [];
       for (const record of records) {
         let digest = NO_DIGEST;
         let unknownRows = 0;
         for (const piece of piecesOf(record, 0, Infinity)) {
-          for (const [offset, row] of (await rowsOf(database, record, piece)).entries()) {
+          for (const [offset, row] of (await rowsOf(tables, record, piece)).entries()) {
             if (row) digest = fold(digest, placed(piece.from + offset, digestOfRow(row, seed)));
             else unknownRows += 1;
           }
@@ -271,10 +280,10 @@ function* piecesOf(record: SheetRecord, from: number, to: number): Generator<Pie
   }
 }
 
-async function rowsOf(database: MirrorDatabase, record: SheetRecord, piece: Piece): Promise<(Row | null)[]> {
+async function rowsOf(tables: MirrorTables, record: SheetRecord, piece: Piece): Promise<(Row | null)[]> {
   const { block, offset, count } = piece;
   if (typeof block !== "number") return Array.from({ length: count }, () => (block === "unknown" ? null : []));
-  const held = await database.blocks.get([record.copy, record.sheetId, block]);
+  const held = await tables.blocks.get([record.copy, record.sheetId, block]);
   if (!held) throw new Error(`Sheet ${record.sheetId} names block ${block}, which is not there.`);
   return held.rows.slice(offset, offset + count);
 }

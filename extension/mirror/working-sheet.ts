@@ -2,7 +2,7 @@ import { digestOfRow, digestOfWindow, digestText, type Digest } from "@sheetwire
 import { applyColumnRuns, canonicalRow, lengthAfter, MisfitError, overlayRow, widthOf } from "@sheetwire/shared/grid";
 import { limits } from "@sheetwire/shared/limits";
 import type { ChangeOf, ColumnRun, Row, RowRun } from "@sheetwire/shared/protocol";
-import type { BlockRecord, MirrorDatabase, SheetRecord, Stretch } from "./database.ts";
+import type { BlockRecord, MirrorTables, SheetRecord, Stretch } from "./database.ts";
 
 type Rows = (Row | null)[];
 
@@ -17,15 +17,15 @@ const BLOCK_FEW_ROWS = limits.blockRows / 4;
  */
 export class WorkingSheet {
   readonly record: SheetRecord;
-  readonly #database: MirrorDatabase;
+  readonly #tables: MirrorTables;
   readonly #loaded = new Map<number, Rows>();
   readonly #changed = new Set<number>();
   #dropped: number[] = [];
   #moved = false;
 
-  constructor(record: SheetRecord, database: MirrorDatabase) {
+  constructor(record: SheetRecord, tables: MirrorTables) {
     this.record = record;
-    this.#database = database;
+    this.#tables = tables;
   }
 
   get rowCount(): number {
@@ -180,10 +180,10 @@ export class WorkingSheet {
     const { copy, sheetId } = this.record;
     const blocks: BlockRecord[] = [];
     for (const block of this.#changed) blocks.push({ copy, sheetId, block, rows: this.#loaded.get(block) ?? [] });
-    if (blocks.length > 0) await this.#database.blocks.bulkPut(blocks);
+    if (blocks.length > 0) await this.#tables.blocks.bulkPut(blocks);
     const dropped = this.#dropped.map((block): [string, number, number] => [copy, sheetId, block]);
-    if (dropped.length > 0) await this.#database.blocks.bulkDelete(dropped);
-    if (this.#moved) await this.#database.sheets.put(this.record);
+    if (dropped.length > 0) await this.#tables.blocks.bulkDelete(dropped);
+    if (this.#moved) await this.#tables.sheets.put(this.record);
     this.#changed.clear();
     this.#dropped = [];
     this.#moved = false;
@@ -264,7 +264,7 @@ export class WorkingSheet {
     const loaded = this.#loaded.get(block);
     if (loaded) return loaded;
     const { copy, sheetId } = this.record;
-    const record = await this.#database.blocks.get([copy, sheetId, block]);
+    const record = await this.#tables.blocks.get([copy, sheetId, block]);
     if (!record) throw new Error(`Sheet ${sheetId} names block ${block}, which is not there.`);
     this.#loaded.set(block, record.rows);
     return record.rows;

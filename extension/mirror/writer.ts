@@ -4,8 +4,10 @@ import type { Change, Cursor, SnapshotHead, SnapshotRows, Spreadsheet } from "@s
 import type { Copy } from "./mirror.ts";
 import {
   keysOfCopy,
+  tablesOf,
   type ChangeRecord,
   type MirrorDatabase,
+  type MirrorTables,
   type SheetRecord,
   type SpreadsheetRecord,
 } from "./database.ts";
@@ -46,11 +48,12 @@ export function createWriter(
 
   async function take(changes: readonly Change[], cursor: Cursor): Promise<void> {
     if (changes.length === 0) return;
-    await database.transaction("rw", everything, async () => {
-      const held = await database.spreadsheets.get(spreadsheetId);
+    await database.transaction("rw", everything, async (transaction) => {
+      const tables = tablesOf(transaction);
+      const held = await tables.spreadsheets.get(spreadsheetId);
       if (!held?.cursor) throw new GapError("Changes came, but no copy is held.");
       if (held.cursor.epoch !== cursor.epoch) throw new GapError("Changes of another life of the log came.");
-      const work = new Work(database, held, seed);
+      const work = new Work(tables, held, seed);
       let seq = held.cursor.seq;
       const records: ChangeRecord[] = [];
       for (const change of changes) {
@@ -60,9 +63,9 @@ export function createWriter(
       }
       if (seq !== cursor.seq) throw new GapError(`The changes end at ${seq}, the cursor says ${cursor.seq}.`);
       await work.save();
-      await database.spreadsheets.put({ ...held, cursor });
-      await database.changes.bulkPut(records.slice(-KEPT_CHANGES));
-      await database.changes
+      await tables.spreadsheets.put({ ...held, cursor });
+      await tables.changes.bulkPut(records.slice(-KEPT_CHANGES));
+      await tables.changes
         .where(":id")
         .between([spreadsheetId, 0], [spreadsheetId, seq - KEPT_CHANGES], true, true)
         .delete();
@@ -71,20 +74,21 @@ export function createWriter(
   }
 
   async function startSnapshot(head: SnapshotHead): Promise<SnapshotWriter> {
-    const copy = await database.transaction("rw", everything, async () => {
-      const held = await database.spreadsheets.get(spreadsheetId);
+    const copy = await database.transaction("rw", everything, async (transaction) => {
+      const tables = tablesOf(transaction);
+      const held = await tables.spreadsheets.get(spreadsheetId);
       const copies = (held?.copies ?? 0) + 1;
       const name = `${spreadsheetId}/${copies}`;
       const base = { spreadsheetId, copies };
       if (held?.whole) {
-        if (held.coming !== undefined) await dropCopy(database, held.coming);
-        await database.spreadsheets.put({ ...held, ...base, coming: name });
+        if (held.coming !== undefined) await dropCopy(tables, held.coming);
+        await tables.spreadsheets.put({ ...held, ...base, coming: name });
       } else {
-        if (held) await dropCopy(database, held.shown);
-        await database.spreadsheets.put({ ...base, spreadsheet: head.spreadsheet, shown: name, whole: false });
+        if (held) await dropCopy(tables, held.shown);
+        await tables.spreadsheets.put({ ...base, spreadsheet: head.spreadsheet, shown: name, whole: false });
       }
       const sheets = head.spreadsheet.sheets.filter((sheet) => sheet.kind === "GRID");
-      await database.sheets.bulkPut(
+      await tables.sheets.bulkPut(
         sheets.map((sheet) => ({
           copy: name,
           sheetId: sheet.sheetId,
@@ -99,14 +103,15 @@ export function createWriter(
     tell({ spreadsheetId, what: "arriving" });
 
     async function putRows(pieces: readonly SnapshotRows[]): Promise<void> {
-      await database.transaction("rw", [database.sheets, database.blocks], async () => {
+      await database.transaction("rw", [database.sheets, database.blocks], async (transaction) => {
+        const tables = tablesOf(transaction);
         const working = new Map<number, WorkingSheet>();
         for (const piece of pieces) {
           let sheet = working.get(piece.sheetId);
           if (!sheet) {
-            const record = await database.sheets.get([copy, piece.sheetId]);
+            const record = await tables.sheets.get([copy, piece.sheetId]);
             if (!record) throw new MisfitError(`Rows of sheet ${piece.sheetId}, which the snapshot does not name.`);
-            sheet = new WorkingSheet(record, database);
+            sheet = new WorkingSheet(record, tables);
             working.set(piece.sheetId, sheet);
           }
           const missing = piece.fromRow - sheet.rowCount;
@@ -122,13 +127,14 @@ export function createWriter(
     async function finish(): Promise<Cursor> {
       const { epoch, seq, chain } = head;
       const cursor: Cursor = { epoch, seq, chain };
-      await database.transaction("rw", everything, async () => {
-        const held = await database.spreadsheets.get(spreadsheetId);
+      await database.transaction("rw", everything, async (transaction) => {
+        const tables = tablesOf(transaction);
+        const held = await tables.spreadsheets.get(spreadsheetId);
         if (!held || (held.coming ?? held.shown) !== copy) throw new GapError("Another copy was begun meanwhile.");
         for (const { sheetId, rows } of head.spreadsheet.sheets) {
-          const record = await database.sheets.get([copy, sheetId]);
+          const record = await tables.sheets.get([copy, sheetId]);
           if (!record) continue;
-          const sheet = new WorkingSheet(record, database);
+          const sheet = new WorkingSheet(record, tables);
           sheet.appendUnknown(rows - sheet.rowCount);
           await sheet.save();
         }
@@ -141,9 +147,9 @@ export function createWriter(
           whole: true,
           cursor,
         };
-        await database.spreadsheets.put(record);
-        if (held.cursor && held.cursor.epoch !== epoch) await dropChanges(database, spreadsheetId);
-        if (old !== undefined) await dropCopy(database, old);
+        await tables.spreadsheets.put(record);
+        if (held.cursor && held.cursor.epoch !== epoch) await dropChanges(tables, spreadsheetId);
+        if (old !== undefined) await dropCopy(tables, old);
       });
       tell({ spreadsheetId, what: "copy", seq });
       return cursor;
@@ -151,25 +157,27 @@ export function createWriter(
 
     /** A replacement that broke off is dropped; of a first copy, what has arrived stays readable until the next try. */
     async function abandon(): Promise<void> {
-      await database.transaction("rw", everything, async () => {
-        const held = await database.spreadsheets.get(spreadsheetId);
+      await database.transaction("rw", everything, async (transaction) => {
+        const tables = tablesOf(transaction);
+        const held = await tables.spreadsheets.get(spreadsheetId);
         if (held?.coming !== copy) return;
-        await dropCopy(database, copy);
+        await dropCopy(tables, copy);
         const { coming: _, ...rest } = held;
-        await database.spreadsheets.put(rest);
+        await tables.spreadsheets.put(rest);
       });
     }
     return { putRows, finish, abandon };
   }
 
   async function forget(): Promise<void> {
-    await database.transaction("rw", everything, async () => {
-      const held = await database.spreadsheets.get(spreadsheetId);
+    await database.transaction("rw", everything, async (transaction) => {
+      const tables = tablesOf(transaction);
+      const held = await tables.spreadsheets.get(spreadsheetId);
       if (!held) return;
-      await dropCopy(database, held.shown);
-      if (held.coming !== undefined) await dropCopy(database, held.coming);
-      await dropChanges(database, spreadsheetId);
-      await database.spreadsheets.delete(spreadsheetId);
+      await dropCopy(tables, held.shown);
+      if (held.coming !== undefined) await dropCopy(tables, held.coming);
+      await dropChanges(tables, spreadsheetId);
+      await tables.spreadsheets.delete(spreadsheetId);
     });
     tell({ spreadsheetId, what: "forgotten" });
   }
@@ -184,13 +192,13 @@ export function createWriter(
 
 /** The changes of one batch at work: sheets are loaded when first touched and written at the end. */
 class Work {
-  readonly #database: MirrorDatabase;
+  readonly #tables: MirrorTables;
   readonly #held: SpreadsheetRecord;
   readonly #seed: number;
   readonly #sheets = new Map<number, WorkingSheet>();
 
-  constructor(database: MirrorDatabase, held: SpreadsheetRecord, seed: number) {
-    this.#database = database;
+  constructor(tables: MirrorTables, held: SpreadsheetRecord, seed: number) {
+    this.#tables = tables;
     this.#held = held;
     this.#seed = seed;
   }
@@ -252,9 +260,9 @@ class Work {
   async #sheet(sheetId: number, kind: Change["kind"]): Promise<WorkingSheet> {
     const known = this.#sheets.get(sheetId);
     if (known) return known;
-    const record = await this.#database.sheets.get([this.#held.shown, sheetId]);
+    const record = await this.#tables.sheets.get([this.#held.shown, sheetId]);
     if (!record) throw new MisfitError(`A ${kind} change for sheet ${sheetId}, which is not held.`);
-    const sheet = new WorkingSheet(record, this.#database);
+    const sheet = new WorkingSheet(record, this.#tables);
     this.#sheets.set(sheetId, sheet);
     return sheet;
   }
@@ -264,7 +272,7 @@ class Work {
     this.#sheets.clear();
     const copy = this.#held.shown;
     const held = new Map<number, SheetRecord>();
-    for (const record of await this.#database.sheets
+    for (const record of await this.#tables.sheets
       .where(":id")
       .between(...keysOfCopy(copy))
       .toArray()) {
@@ -274,33 +282,33 @@ class Work {
       const record = held.get(sheet.sheetId);
       held.delete(sheet.sheetId);
       if (record) {
-        await this.#database.sheets.put({ ...record, sheet: { ...sheet, rows: record.sheet.rows } });
+        await this.#tables.sheets.put({ ...record, sheet: { ...sheet, rows: record.sheet.rows } });
       } else if (sheet.kind === "GRID") {
         const { sheetId } = sheet;
         const { spreadsheetId } = this.#held;
         const stretches: SheetRecord["stretches"] = sheet.rows > 0 ? [{ rows: sheet.rows, block: "unknown" }] : [];
-        await this.#database.sheets.put({ copy, sheetId, spreadsheetId, sheet, stretches, nextBlock: 1 });
+        await this.#tables.sheets.put({ copy, sheetId, spreadsheetId, sheet, stretches, nextBlock: 1 });
       }
     }
     for (const sheetId of held.keys()) {
-      await this.#database.sheets.delete([copy, sheetId]);
-      await this.#database.blocks.where(":id").between([copy, sheetId], [copy, sheetId, []]).delete();
+      await this.#tables.sheets.delete([copy, sheetId]);
+      await this.#tables.blocks.where(":id").between([copy, sheetId], [copy, sheetId, []]).delete();
     }
     this.#held.spreadsheet = spreadsheet;
   }
 }
 
-async function dropCopy(database: MirrorDatabase, copy: string): Promise<void> {
-  await database.sheets
+async function dropCopy(tables: MirrorTables, copy: string): Promise<void> {
+  await tables.sheets
     .where(":id")
     .between(...keysOfCopy(copy))
     .delete();
-  await database.blocks
+  await tables.blocks
     .where(":id")
     .between(...keysOfCopy(copy))
     .delete();
 }
 
-async function dropChanges(database: MirrorDatabase, spreadsheetId: string): Promise<void> {
-  await database.changes.where(":id").between([spreadsheetId], [spreadsheetId, []]).delete();
+async function dropChanges(tables: MirrorTables, spreadsheetId: string): Promise<void> {
+  await tables.changes.where(":id").between([spreadsheetId], [spreadsheetId, []]).delete();
 }

@@ -3,10 +3,19 @@ import { openMirror } from "../../mirror/mirror.ts";
 import { Options } from "./options.tsx";
 import "./options.css";
 
+/** Titles come with the copies, also those that arrive while the page is open. */
 async function main(root: HTMLElement): Promise<void> {
   const opened = await openMirror();
-  const held = opened.ok ? await opened.mirror.held() : [];
-  render(<Options titles={new Map(held.map(({ spreadsheetId, title }) => [spreadsheetId, title]))} />, root);
+  const draw = async (): Promise<void> => {
+    const held = opened.ok ? await opened.mirror.held() : [];
+    render(<Options titles={new Map(held.map(({ spreadsheetId, title }) => [spreadsheetId, title]))} />, root);
+  };
+  await draw();
+  if (opened.ok) {
+    opened.mirror.subscribe(({ what }) => {
+      if (what !== "changes") void draw();
+    });
+  }
 }
 
 const root = document.getElementById("root");
