@@ -22,8 +22,14 @@ export function encodeBase64(bytes: Uint8Array): string {
   return pieces.join("");
 }
 
-const VALUE = new Int8Array(128).fill(-1);
-for (let at = 0; at < ALPHABET.length; at += 1) VALUE[ALPHABET.charCodeAt(at)] = at;
+/** Marked as pure, so that a program which only encodes does not carry it. */
+const VALUE = /* @__PURE__ */ valuesOf(ALPHABET);
+
+function valuesOf(alphabet: string): Int8Array {
+  const values = new Int8Array(128).fill(-1);
+  for (let at = 0; at < alphabet.length; at += 1) values[alphabet.charCodeAt(at)] = at;
+  return values;
+}
 
 /** The bytes of plain base64, or nothing when the text is not that. */
 export function decodeBase64(text: string): Uint8Array | undefined {
