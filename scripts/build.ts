@@ -1,5 +1,5 @@
 /**
- * Builds the Apps Script bundle and both extensions, each only when its sources changed: `npm run build`. After `--`:
+ * Builds the Apps Script bundle and both extensions, these only when their sources changed: `npm run build`. After `--`:
  * `--force` builds all the same, `--relay-url URL` lets the script call that one relay and no other address, `--emails`
  * has it ask for the right to see who edits.
  */
@@ -23,26 +23,16 @@ export type BuildOptions = {
 
 /** Builds what changed since it was built last. Throws when something cannot be built; the message says what and why. */
 export async function build({ force = false, relayUrl, emails, say = console.log }: BuildOptions = {}): Promise<void> {
-  const products: readonly Product[] = [
-    {
-      name: "apps-script",
-      sources: ["apps-script", "shared"],
-      settings: JSON.stringify([relayUrl, emails]),
-      result: "apps-script/dist/appsscript.json",
-      build: () => buildAppsScript({ outDir: join(root, "apps-script", "dist"), relayUrl, emails }),
-    },
-    extensionFor("chrome"),
-    extensionFor("firefox"),
-  ];
-  for (const product of products) await make(product, force, say);
+  // Always: it takes a moment, and clasp may have written into the same folder.
+  await buildAppsScript({ outDir: join(root, "apps-script", "dist"), relayUrl, emails });
+  say("apps-script: built");
+  for (const product of [extensionFor("chrome"), extensionFor("firefox")]) await make(product, force, say);
 }
 
 type Product = {
   name: string;
   /** Folders and files that it is made of. */
   sources: readonly string[];
-  /** What else decides how it comes out. */
-  settings: string;
   /** A file that is there when it was built. */
   result: string;
   build: () => Promise<void>;
@@ -51,7 +41,6 @@ type Product = {
 const extensionFor = (browser: "chrome" | "firefox"): Product => ({
   name: `extension-${browser}`,
   sources: ["extension", "shared", "wxt.config.ts", "manifest.config.ts", "package.json"],
-  settings: "",
   result: `extension/.output/${browser}-mv3/manifest.json`,
   build: () => wxtBuild(browser),
 });
@@ -99,8 +88,8 @@ async function make(product: Product, force: boolean, say: (line: string) => voi
 }
 
 /** One hash over the names and contents of everything that a product is made of, and of the packages it is built with. */
-function hashOf({ sources, settings }: Product): string {
-  const hash = createHash("sha256").update(settings);
+function hashOf({ sources }: Product): string {
+  const hash = createHash("sha256");
   const files = sources.flatMap((source) => {
     if (source.includes(".")) return [source];
     return globSync(`${source}/**/*.*`, {

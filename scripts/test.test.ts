@@ -140,4 +140,16 @@ describe("installing", () => {
     const found = findChromium({ PATH: folder });
     expect(found).not.toBe(join(folder, "chromium"));
   });
+
+  test("who may not install a browser is told the one command that does", () => {
+    const { stdout } = spawnSync(
+      process.execPath,
+      [
+        "-e",
+        `import(${JSON.stringify(resolve(import.meta.dirname, "install.mjs"))}).then(async (m) => console.log(JSON.stringify(await m.ensureChromium())))`,
+      ],
+      { encoding: "utf8", env: { PATH: folder }, ...(process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}) },
+    );
+    expect(JSON.parse(stdout)).toEqual({ missing: expect.stringContaining("apt-get install -y chromium") });
+  });
 });
