@@ -13,7 +13,13 @@ import { newRun } from "../runs/runs.ts";
 import { parseObject, settingsOf } from "../settings/settings.ts";
 
 export type CallAnswer =
-  | { readonly ok: true; readonly id: string; readonly timestamp: string; readonly signature: string; readonly body: string }
+  | {
+      readonly ok: true;
+      readonly id: string;
+      readonly timestamp: string;
+      readonly signature: string;
+      readonly body: string;
+    }
   | { readonly ok: false; readonly code: string };
 
 /** How long reading for a call may take, in milliseconds: somebody holds a connection open for it. */
@@ -23,7 +29,8 @@ const refused: CallAnswer = { ok: false, code: "unauthorized" };
 
 export function* onCall(contents: unknown): Program<CallAnswer> {
   const startedAt = yield* ask("now");
-  const call = typeof contents === "string" && contents.length <= limits.postTargetChars ? parseObject(contents) : undefined;
+  const call =
+    typeof contents === "string" && contents.length <= limits.postTargetChars ? parseObject(contents) : undefined;
   if (!call) return { ok: false, code: "malformed" };
   const { signature, ...signed } = call;
   const { protocol, id, timestamp, wants } = signed;

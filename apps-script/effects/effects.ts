@@ -28,7 +28,12 @@ export type Trigger = { readonly uid: string; readonly handler: string };
 
 /** What came of sending a post: an HTTP answer, or a code for why there was none. */
 export type Sent =
-  | { readonly reached: true; readonly status: number; readonly text: string; readonly retryAfterMs?: number | undefined }
+  | {
+      readonly reached: true;
+      readonly status: number;
+      readonly text: string;
+      readonly retryAfterMs?: number | undefined;
+    }
   | { readonly reached: false; readonly code: string };
 
 type Nothing = Record<never, never>;
@@ -79,12 +84,21 @@ export type Effects = {
   sign: [{ readonly key: string; readonly text: string }, string];
   /** Signs and posts a JSON body. No answer is a value here, not a fault. */
   send: [
-    { readonly url: string; readonly key: string; readonly id: string; readonly timestamp: string; readonly body: string },
+    {
+      readonly url: string;
+      readonly key: string;
+      readonly id: string;
+      readonly timestamp: string;
+      readonly body: string;
+    },
     Sent,
   ];
 };
 
-export type TriggerPlan = { readonly handler: string; readonly on: "edit" | "change" | { readonly everyMinutes: 1 | 5 | 10 | 15 | 30 } };
+export type TriggerPlan = {
+  readonly handler: string;
+  readonly on: "edit" | "change" | { readonly everyMinutes: 1 | 5 | 10 | 15 | 30 };
+};
 
 export type EffectName = keyof Effects;
 export type EffectOf<K extends EffectName> = { readonly effect: K } & Effects[K][0];
@@ -95,7 +109,9 @@ export type AnswerTo<K extends EffectName> = Effects[K][1];
 export type Program<T> = Generator<Effect, T, unknown>;
 
 /** Effects that need no further words. */
-type Plain = { [K in EffectName]: Effects[K][0] extends Nothing ? (Nothing extends Effects[K][0] ? K : never) : never }[EffectName];
+type Plain = {
+  [K in EffectName]: Effects[K][0] extends Nothing ? (Nothing extends Effects[K][0] ? K : never) : never;
+}[EffectName];
 
 /** Yields one effect and gives its answer: `const now = yield* ask("now")`. */
 export function ask<K extends Plain>(effect: K): Program<AnswerTo<K>>;

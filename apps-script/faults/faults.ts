@@ -33,10 +33,11 @@ export function codeOf(fault: unknown): string {
 
 /** The functions a fault passed through, innermost first, with their lines; never its message. */
 export function traceOf(fault: unknown): string {
-  const { stack } = thrown(fault);
+  const { stack, message } = thrown(fault);
   if (typeof stack !== "string") return "";
   const names: string[] = [];
-  for (const line of stack.split("\n")) {
+  // The stack begins with the message, which may hold lines that look like places.
+  for (const line of stack.replace(String(message), "").split("\n")) {
     const match = /^\s+at (?:([\w$.<>[\] ]{1,80}) )?\(?[^()]*?(\d+)(?::\d+)?\)?$/.exec(line);
     if (match) names.push(`${match[1] || "?"}:${match[2]}`);
     if (names.length === 8) break;

@@ -20,7 +20,9 @@ export function factsOf(event: unknown): { triggerUid: string | undefined; email
 /** The live range of an edit. What comes through `google.script.run` is JSON, which has none. */
 export function rangeOf(event: unknown): LiveRange | undefined {
   const { range } = fieldsOf(event);
-  return typeof (range as { getSheet?: unknown } | undefined)?.getSheet === "function" ? (range as LiveRange) : undefined;
+  return typeof (range as { getSheet?: unknown } | undefined)?.getSheet === "function"
+    ? (range as LiveRange)
+    : undefined;
 }
 
 /** What stood in a single edited cell, as Google renders it. */

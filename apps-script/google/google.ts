@@ -181,7 +181,13 @@ function rectangleOf(range: LiveRange): Rectangle | undefined {
   const left = columnStart || range.getColumn();
   const bottom = rowEnd || range.getLastRow();
   const right = columnEnd || range.getLastColumn();
-  return { sheetId: sheet.getSheetId(), row: top - 1, column: left - 1, rows: bottom - top + 1, columns: right - left + 1 };
+  return {
+    sheetId: sheet.getSheetId(),
+    row: top - 1,
+    column: left - 1,
+    rows: bottom - top + 1,
+    columns: right - left + 1,
+  };
 }
 
 function describeSpreadsheet(): Spreadsheet {

@@ -38,7 +38,8 @@ const lostTrack: Kept = { place: "everything", cause: "sweep", at: 0 };
 /** The outbox that stands in properties. What cannot be read there counts as "everything": it stood for something. */
 export function outboxOf(texts: Readonly<Record<string, string>>): Outbox {
   let outbox: Outbox = [];
-  for (const text of Object.values(texts)) for (const entry of entriesOf(text)) outbox = withKept(outbox, keptOf(entry));
+  for (const text of Object.values(texts))
+    for (const entry of entriesOf(text)) outbox = withKept(outbox, keptOf(entry));
   return outbox;
 }
 
@@ -48,7 +49,7 @@ export function withKept(outbox: Outbox, kept: Kept): Outbox {
   if (typeof place === "string") return outbox.some((one) => one.place === place) ? outbox : [...outbox, kept];
   let joined = kept;
   let rest = outbox;
-  for (let found = true; found; ) {
+  for (let found = true; found;) {
     found = false;
     for (const one of rest) {
       if (typeof one.place === "string" || !joins(one.place, place)) continue;
@@ -64,7 +65,7 @@ export function withKept(outbox: Outbox, kept: Kept): Outbox {
 
 /** The texts that hold an outbox, coarser where it would not fit. */
 export function textsOf(outbox: Outbox): Readonly<Record<string, string>> {
-  return texts(outbox) || texts(outbox.map(asWholeSheet).reduce(withKept, [])) || texts([lostTrack]) || {};
+  return fitting(outbox) || fitting(outbox.map(asWholeSheet).reduce(withKept, [])) || fitting([lostTrack]) || {};
 }
 
 /** Remembers what these readings were about, and why they could not be told. */
@@ -115,7 +116,10 @@ export function* resend(run: Run, reader: Reader, kept: Outbox, deadline: number
     if (rows > 0) outcome = yield* deliver(run, [yield* reader.edited({ ...place, rows })], next);
     if (!outcome.ok) break;
     const row = place.row + rows;
-    left = rows <= 0 || row >= end ? left.slice(1) : [{ ...next, place: { ...place, row, rows: end - row } }, ...left.slice(1)];
+    left =
+      rows <= 0 || row >= end
+        ? left.slice(1)
+        : [{ ...next, place: { ...place, row, rows: end - row } }, ...left.slice(1)];
   }
   const sent = new Set(kept.map(entryText));
   const others = (stored: Outbox) => stored.filter((one) => !sent.has(entryText(one)));
@@ -170,9 +174,11 @@ function joins(a: Rectangle, b: Rectangle): boolean {
   const isSame = (one: Rectangle) =>
     one.row === all.row && one.column === all.column && one.rows === all.rows && one.columns === all.columns;
   const meet =
-    a.row <= b.row + b.rows && b.row <= a.row + a.rows && a.column <= b.column + b.columns && b.column <= a.column + a.columns;
-  const isSide =
-    (a.row === b.row && a.rows === b.rows) || (a.column === b.column && a.columns === b.columns);
+    a.row <= b.row + b.rows &&
+    b.row <= a.row + a.rows &&
+    a.column <= b.column + b.columns &&
+    b.column <= a.column + a.columns;
+  const isSide = (a.row === b.row && a.rows === b.rows) || (a.column === b.column && a.columns === b.columns);
   return a.sheetId === b.sheetId && (isSame(a) || isSame(b) || (isSide && meet));
 }
 
@@ -194,7 +200,7 @@ const inOne = (a: Kept, b: Kept): Kept => ({
 });
 
 /** Texts of at most `textMaxChars`, or nothing when there would be too many. */
-function texts(outbox: Outbox): Readonly<Record<string, string>> | undefined {
+function fitting(outbox: Outbox): Readonly<Record<string, string>> | undefined {
   const parts: string[] = [];
   let open = "";
   for (const text of outbox.map(entryText)) {

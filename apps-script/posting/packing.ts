@@ -99,7 +99,7 @@ function cutRows(reading: ReadingOf<"rows">): Reading[] | undefined {
   return cutCells({
     kind: "cells",
     readAt,
-    ...(want === undefined ? {} : { want }),
+    want,
     sheetId,
     at: { row: only[0], column: 0 },
     cells: [only[1]],

@@ -56,7 +56,11 @@ const answersMost = 3;
 
 /** Posts readings, in several posts when they are many. Wants in the answers are added to the run's. */
 export function* deliver(run: Run, readings: readonly Reading[], as: As = run): Program<Delivery> {
-  return yield* deliverPacked(run, readings.flatMap((one) => packReading(one, limits.postTargetChars)), as);
+  return yield* deliverPacked(
+    run,
+    readings.flatMap((one) => packReading(one, limits.postTargetChars)),
+    as,
+  );
 }
 
 /**
@@ -129,7 +133,7 @@ export function bodyOf(run: Run, texts: readonly string[], as: As, spentMs: numb
     run: run.id,
     n: run.n,
     cause: as.cause,
-    ...(as.actor === undefined ? {} : { actor: as.actor }),
+    actor: as.actor,
     script: { version, installation: run.installation },
     allowance: { spentMs: Math.max(0, spentMs), runLimitMs: limits.runLimitMs },
   });
@@ -161,7 +165,7 @@ function* postOnce(run: Run, group: readonly Packed[], as: As): Program<Answer> 
 function pauseBefore(attempt: number, sent: Sent, id: string): number {
   const asked = sent.reached ? sent.retryAfterMs : undefined;
   const die = (Number.parseInt(id.slice(0, 8), 16) || 0) / 2 ** 32;
-  return Math.min(5_000, Math.max(asked || 0, waitBefore(attempt, die, 1_000, 5_000)));
+  return Math.min(5_000, Math.max(asked || 0, waitBefore(attempt, die, 2_000, 5_000)));
 }
 
 /** What an answer, or its absence, means. */

@@ -25,17 +25,11 @@ function wantOf(value: unknown): Want[] {
     return isGood ? [{ kind, ...onSheet, axis: axis === "columns" ? axis : "rows", from, to }] : [];
   }
   if (kind === "cells" && isObject(range)) {
-    const { startRowIndex, endRowIndex, startColumnIndex, endColumnIndex } = range;
-    const isGood =
-      isIndex(startRowIndex) &&
-      isIndex(endRowIndex) &&
-      isIndex(startColumnIndex) &&
-      isIndex(endColumnIndex) &&
-      startRowIndex < endRowIndex &&
-      startColumnIndex < endColumnIndex;
-    return isGood
-      ? [{ kind, ...onSheet, range: { startRowIndex, endRowIndex, startColumnIndex, endColumnIndex } }]
-      : [];
+    const { startRowIndex: top, endRowIndex: bottom, startColumnIndex: left, endColumnIndex: right } = range;
+    if (isIndex(top) && isIndex(bottom) && isIndex(left) && isIndex(right) && top < bottom && left < right) {
+      const good = { startRowIndex: top, endRowIndex: bottom, startColumnIndex: left, endColumnIndex: right };
+      return [{ kind, ...onSheet, range: good }];
+    }
   }
   return [];
 }

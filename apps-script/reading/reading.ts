@@ -2,9 +2,9 @@
 import { digestOfRow, NO_DIGEST, packDigests, seedOf, type Digest } from "@sheetwire/shared/digest";
 import { canonicalRow } from "@sheetwire/shared/grid";
 import { limits } from "@sheetwire/shared/limits";
-import type { Cell, Reading, ReadAt, Row, Want, WantOf } from "@sheetwire/shared/protocol";
+import type { Cell, Reading, Row, Want, WantOf } from "@sheetwire/shared/protocol";
 import { ask, type Program, type Rectangle, type Size } from "../effects/effects.ts";
-import { canonicalRows, clipTo, createRectangles, type Content, type ReadResult } from "./rectangles.ts";
+import { canonicalRows, clipTo, createRectangles, since, type Content, type ReadResult } from "./rectangles.ts";
 
 /** Rows between two wanted rows that are read along rather than paying for another call. */
 const gapMaxRows = 16;
@@ -33,8 +33,7 @@ export function createReader(spreadsheetId: string) {
     hasRead = true;
     const from = yield* ask("now");
     const spreadsheet = yield* ask("spreadsheet");
-    const to = yield* ask("now");
-    return { kind: "sheets", ...answering(want), readAt: [from, Math.max(from, to)], spreadsheet };
+    return { kind: "sheets", want, readAt: yield* since(from), spreadsheet };
   }
 
   /**
@@ -47,7 +46,7 @@ export function createReader(spreadsheetId: string) {
     const content = yield* rectangles.readPlanned(range.sheetId, (size) => editPlan(range, size), false);
     if (typeof content === "string" || content.where.rows === 0 || content.where.columns === 0) return yield* sheets();
     const { row, column, rows, columns } = clipTo(range, content.sheet);
-    return { ...cellsReading(content), edited: { row, column, rows, columns }, ...(was === undefined ? {} : { was }) };
+    return { ...cellsReading(content), edited: { row, column, rows, columns }, was };
   }
 
   /** Reads what is wanted; nothing when that was not possible now. */
@@ -85,7 +84,6 @@ export function createReader(spreadsheetId: string) {
     if (!used || !size) return "gone";
     const indexes = [...new Set(want.rows)].filter((row) => row < size.rows).sort((a, b) => a - b);
     const rows: [number, Row][] = [];
-    let to = from;
     for (const stretch of stretchesOf(
       indexes.filter((row) => row < used.rows),
       used.columns,
@@ -97,13 +95,12 @@ export function createReader(spreadsheetId: string) {
       if (typeof content === "string") return content;
       if (content.sheet.rows !== size.rows || content.sheet.columns !== size.columns) return "moving";
       for (const row of stretch) rows.push([row, canonicalRow(content.cells[row - first] || [])]);
-      to = Math.max(to, content.readAt[1]);
     }
     for (const row of indexes) if (row >= used.rows) rows.push([row, []]);
     return {
       kind: "rows",
       want: want.id,
-      readAt: [from, Math.max(to, yield* ask("now"))],
+      readAt: yield* since(from),
       sheetId: want.sheetId,
       rows,
       sheetRows: size.rows,
@@ -162,11 +159,10 @@ export function createReader(spreadsheetId: string) {
     if (sheet.rows !== size.rows || sheet.columns !== size.columns) return "moving";
     const window: Digest[] = isBlank ? [] : found.digests.slice();
     while (window.length < to - from) window.push(NO_DIGEST);
-    const readAt: ReadAt = [startedAt, Math.max(startedAt, yield* ask("now"))];
     return {
       kind: "digests",
       want: want.id,
-      readAt,
+      readAt: yield* since(startedAt),
       sheetId,
       axis: want.axis,
       from,
@@ -181,6 +177,8 @@ export function createReader(spreadsheetId: string) {
 
   return { newRound, sheets, edited, answer };
 }
+
+export { since } from "./rectangles.ts";
 
 export type Reader = ReturnType<typeof createReader>;
 
@@ -210,8 +208,6 @@ function cellsReading({ where, readAt, cells, sheet }: Content): Extract<Reading
     sheetColumns: sheet.columns,
   };
 }
-
-const answering = (want: string | undefined): { want?: string } => (want === undefined ? {} : { want });
 
 /** Consecutive wanted rows, small gaps included, each stretch small enough for one read. */
 function stretchesOf(rows: readonly number[], width: number): number[][] {

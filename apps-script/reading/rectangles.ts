@@ -65,9 +65,8 @@ export function createRectangles() {
       const where = yield* plan(sizeBefore);
       const cells = yield* cellsOf(where, checked);
       const sizeAfter: Size | undefined = yield* ask("size", { sheetId });
-      const to = yield* ask("now");
       if (cells && sizeAfter && sameSize(sizeBefore, sizeAfter)) {
-        const content: Content = { where, readAt: [from, Math.max(from, to)], cells, sheet: sizeAfter };
+        const content: Content = { where, readAt: yield* since(from), cells, sheet: sizeAfter };
         hold(content);
         return content;
       }
@@ -143,10 +142,16 @@ function* rawOf(where: Rectangle, checked: boolean): Program<Raw | undefined> {
   return again && { values, formulas, displays, isSettled: !isPending && sameValues(values, again) };
 }
 
-const textAt = (rows: readonly (readonly string[])[], row: number, column: number): string => (rows[row] || [])[column] || "";
+const textAt = (rows: readonly (readonly string[])[], row: number, column: number): string =>
+  (rows[row] || [])[column] || "";
 
 /** Instants are plain objects, so the two readings are compared as they would travel. */
 const sameValues = (a: Raw["values"], b: Raw["values"]): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** From then until now; never backwards, whatever the clock does. */
+export function* since(from: number): Program<ReadAt> {
+  return [from, Math.max(from, yield* ask("now"))];
+}
 
 const sameSize = (a: Size, b: Size): boolean => a.rows === b.rows && a.columns === b.columns;
 

@@ -5,7 +5,7 @@ import { ask, underLock, type Program } from "../effects/effects.ts";
 import { codeOf, traceOf } from "../faults/faults.ts";
 import { keep, keepPlaces, outboxOf, resend, type Place } from "../outbox/outbox.ts";
 import { answerWants, createRun, deliver, type Delivery, type Run } from "../posting/posting.ts";
-import { createReader, type Reader } from "../reading/reading.ts";
+import { createReader, since, type Reader } from "../reading/reading.ts";
 import { keys, settingsOf, type Connection, type Settings } from "../settings/settings.ts";
 
 /** The functions that our triggers call. */
@@ -93,10 +93,10 @@ export function* alive(settings: Pick<Settings, "lastError">): Program<Reading> 
   const { lastError } = settings;
   return {
     kind: "alive",
-    readAt: [from, Math.max(from, yield* ask("now"))],
+    readAt: yield* since(from),
     triggers: found.map((trigger) => trigger.handler).filter((name) => handlers.some((one) => one === name)),
-    ...(lastError ? { lastError } : {}),
-    ...(webApp === undefined ? {} : { webApp }),
+    lastError,
+    webApp,
   };
 }
 
@@ -121,7 +121,12 @@ function* openFor(event: EventFacts | undefined, cause: Cause): Program<Opened |
 }
 
 /** Tells what an event was about, then goes on. If it cannot even be read, the places are remembered. */
-function* tell(opened: Opened, places: readonly Place[], read: () => Program<Reading>, budgetMs: number): Program<void> {
+function* tell(
+  opened: Opened,
+  places: readonly Place[],
+  read: () => Program<Reading>,
+  budgetMs: number,
+): Program<void> {
   let outcome: Delivery;
   try {
     outcome = yield* deliver(opened.run, [yield* read()]);
@@ -181,4 +186,5 @@ function* retire(event: EventFacts): Program<void> {
 }
 
 /** For the executions page: what failed and where, without what it was about. */
-export const faultLine = (name: string, fault: unknown): string => `${name} failed: ${codeOf(fault)} at ${traceOf(fault)}`;
+export const faultLine = (name: string, fault: unknown): string =>
+  `${name} failed: ${codeOf(fault)} at ${traceOf(fault)}`;

@@ -129,8 +129,10 @@ const no = (message: string): Failure => ({ ok: false, message });
 const busyWords = "Somebody else is changing this connection just now. Try again in a moment.";
 
 function connectedWords(run: Run, outcome: Delivery): string {
-  if (!outcome.ok) return `Connected, but the first copy was interrupted. ${wordsFor(outcome.code)} It goes on by itself.`;
-  if (run.wants.size > 0) return "Connected. The first copy of this large spreadsheet goes on by itself within ten minutes.";
+  if (!outcome.ok)
+    return `Connected, but the first copy was interrupted. ${wordsFor(outcome.code)} It goes on by itself.`;
+  if (run.wants.size > 0)
+    return "Connected. The first copy of this large spreadsheet goes on by itself within ten minutes.";
   return "Connected. The relay has this spreadsheet, and edits are sent as they happen.";
 }
 
@@ -139,8 +141,10 @@ export function wordsFor(code: string): string {
   if (/^(dns|unreachable|timeout|certificate)$/.test(code)) {
     return "The relay cannot be reached from Google. Check that it runs at a public https address.";
   }
-  if (/^quota/.test(code)) return "Google's daily allowance for scripts is used up. It is renewed within 24 hours.";
-  if (/^(rate-limited|busy|shutting-down|internal)$/.test(code)) return "The relay is busy or restarting. Try again in a moment.";
+  if (code.startsWith("quota"))
+    return "Google's daily allowance for scripts is used up. It is renewed within 24 hours.";
+  if (/^(rate-limited|busy|shutting-down|internal)$/.test(code))
+    return "The relay is busy or restarting. Try again in a moment.";
   return words[code] || `Something went wrong (${code}). Try again; your Sheetwire admin can look this code up.`;
 }
 

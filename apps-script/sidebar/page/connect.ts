@@ -22,7 +22,11 @@ async function onConnect(): Promise<void> {
   }
   connect.disabled = true;
   pasted.disabled = true;
-  say("waiting", "Connecting… reading the sheet", "A large spreadsheet takes a few minutes. You can go on working in it.");
+  say(
+    "waiting",
+    "Connecting… reading the sheet",
+    "A large spreadsheet takes a few minutes. You can go on working in it.",
+  );
   const answer = await callScript("ui_connect", text);
   pasted.disabled = false;
   connect.disabled = false;

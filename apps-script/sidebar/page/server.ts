@@ -23,7 +23,9 @@ export type Answer = {
 export function callScript(name: string, ...args: readonly string[]): Promise<Answer> {
   return new Promise((resolve) => {
     google.script.run
-      .withSuccessHandler((answer) => resolve((answer ?? { ok: false, message: "The script gave no answer." }) as Answer))
+      .withSuccessHandler((answer) =>
+        resolve((answer ?? { ok: false, message: "The script gave no answer." }) as Answer),
+      )
       .withFailureHandler(() =>
         resolve({ ok: false, message: "Google could not run the script. Reload the spreadsheet and try again." }),
       )

@@ -30,7 +30,8 @@ function show(words: Words, isConnected: boolean): void {
 }
 
 /** A script that gave no answer says nothing about being connected: the buttons stay as they are. */
-const showAnswer = (answer: Answer): void => show(describe(answer), answer.ok ? answer.connected === true : !check.hidden);
+const showAnswer = (answer: Answer): void =>
+  show(describe(answer), answer.ok ? answer.connected === true : !check.hidden);
 
 async function refresh(): Promise<void> {
   if (isAsking || document.hidden) return;
