@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const here = dirname(realpathSync(fileURLToPath(import.meta.url)));
 
@@ -17,12 +17,15 @@ function newEnoughNode() {
   }
 }
 
+const cli = join(here, "..", "cli.ts");
 const node = newEnoughNode();
-if (node === undefined) {
+if (node === process.execPath) {
+  await import(pathToFileURL(cli).href);
+} else if (node === undefined) {
   process.stderr.write("sheetwire needs Node 24.12 or newer. Run `npm install` first: it brings one along.\n");
   process.exitCode = 1;
 } else {
-  const child = spawn(node, [join(here, "..", "cli.ts"), ...process.argv.slice(2)], { stdio: "inherit" });
+  const child = spawn(node, [cli, ...process.argv.slice(2)], { stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }

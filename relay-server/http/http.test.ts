@@ -172,15 +172,18 @@ describe("refusals over HTTP", () => {
 
   test("what is not HTTP gets a refusal too, and the connection ends", async () => {
     const port = Number(new URL(relay.url).port);
-    const said = await new Promise<string>((resolve, reject) => {
-      const socket = createConnection(port, "127.0.0.1", () => socket.write("HELLO\r\n\r\n"));
-      let text = "";
-      socket.on("data", (data) => (text += data.toString()));
-      socket.on("close", () => resolve(text));
-      socket.on("error", reject);
-    });
-    expect(said).toMatch(/^HTTP\/1\.1 400 /);
-    expect(problemSchema.parse(JSON.parse(said.split("\r\n\r\n")[1] ?? "")).code).toBe("malformed");
+    const answerTo = (bytes: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = createConnection(port, "127.0.0.1", () => socket.write(bytes));
+        let text = "";
+        socket.on("data", (data) => (text += data.toString()));
+        socket.on("close", () => resolve(text));
+        socket.on("error", reject);
+      });
+    const codeIn = (said: string): RefusalCode => problemSchema.parse(JSON.parse(said.split("\r\n\r\n")[1] ?? "")).code;
+    expect(codeIn(await answerTo("HELLO\r\n\r\n"))).toBe("malformed");
+    const long = `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(20_000)}\r\n\r\n`;
+    expect(codeIn(await answerTo(long))).toBe("too-large");
   });
 
   test("queries that make no sense are malformed, with what would", async () => {

@@ -48,12 +48,13 @@ export function createHttp({
     return503OnClosing: false,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: PARAM_MAX_CHARS },
-    clientErrorHandler: (_error, socket) => {
+    clientErrorHandler: (error, socket) => {
       // Not HTTP, or its headers did not come in time: there is no request to answer in the usual way.
-      const body = JSON.stringify(problemOf("malformed"));
+      const problem = problemOf(REFUSAL_OF_NODE[error.code] ?? "malformed");
+      const body = JSON.stringify(problem);
       if (!socket.writable) return void socket.destroy();
       socket.end(
-        `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+        `HTTP/1.1 ${problem.status} Refused\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
       );
     },
     frameworkErrors: (_error, _request, reply) => void refuse(reply, { ok: false, code: "malformed" }),
@@ -74,10 +75,11 @@ export function createHttp({
   app.addHook("onResponse", async (request, reply) => {
     // The pattern, never the path: a path can hold a sheet's title.
     const route = request.routeOptions.url ?? "none";
-    const ms = elapsed() - (startedAt.get(request) ?? elapsed());
+    const since = startedAt.get(request);
     metrics.requests.inc({ route, method: request.method, status: reply.statusCode });
-    metrics.requestSeconds.observe({ route }, ms / 1000);
-    const line = { route, method: request.method, status: reply.statusCode, ms: Math.round(ms * 10) / 10 };
+    const ms = since === undefined ? undefined : Math.round((elapsed() - since) * 10) / 10;
+    if (ms !== undefined) metrics.requestSeconds.observe({ route }, ms / 1000);
+    const line = { route, method: request.method, status: reply.statusCode, ms };
     if (reply.statusCode >= 500) logger.warn(line, "request failed");
     else if (reply.statusCode >= 400) logger.info(line, "request refused");
     else logger.debug(line, "request");
@@ -139,6 +141,11 @@ const REFUSAL_OF_FASTIFY: Readonly<Record<string, RefusalCode>> = {
   FST_ERR_CTP_EMPTY_TYPE: "unsupported-media-type",
 };
 
+const REFUSAL_OF_NODE: Readonly<Record<string, RefusalCode>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: "silent",
+  HPE_HEADER_OVERFLOW: "too-large",
+};
+
 function serve(app: FastifyInstance, route: Route, access: Access): void {
   const devices = new WeakMap<FastifyRequest, Device>();
   app.route({
@@ -168,6 +175,8 @@ function serve(app: FastifyInstance, route: Route, access: Access): void {
       if (!answer.ok) return refuse(reply, answer);
       if ("takeOver" in answer) {
         reply.hijack();
+        // How long a reader follows is no measure of ours.
+        startedAt.delete(request);
         for (const [name, value] of Object.entries(reply.getHeaders()))
           if (value !== undefined) reply.raw.setHeader(name, value);
         answer.takeOver(reply.raw);
