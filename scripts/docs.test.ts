@@ -20,7 +20,7 @@ describe("the pages for people", () => {
   test("every command they name is one that package.json has", () => {
     const { scripts }: { scripts: Record<string, string> } = JSON.parse(textOf("package.json"));
     const named = pages.flatMap((page) =>
-      [...textOf(page).matchAll(/npm run ([\w:-]+)/g)].map(([, name = ""]) => name),
+      [...textOf(page).matchAll(/npm run (?:--prefix \S+ )?([\w:-]+)/g)].map(([, name = ""]) => name),
     );
     expect(named).not.toEqual([]);
     expect([...new Set(named)].filter((name) => !(name in scripts))).toEqual([]);
