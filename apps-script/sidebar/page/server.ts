@@ -22,14 +22,13 @@ export type Answer = {
 /** Never rejects: a call that did not come through is an answer that says so. */
 export function callScript(name: string, ...args: readonly string[]): Promise<Answer> {
   return new Promise((resolve) => {
-    google.script.run
-      .withSuccessHandler((answer) =>
-        resolve((answer ?? { ok: false, message: "The script gave no answer." }) as Answer),
-      )
-      .withFailureHandler(() =>
-        resolve({ ok: false, message: "Google could not run the script. Reload the spreadsheet and try again." }),
-      )
-      [name]?.(...args);
+    const failed = (message: string) => resolve({ ok: false, message });
+    const runner = google.script.run
+      .withSuccessHandler((answer) => (answer ? resolve(answer as Answer) : failed("The script gave no answer.")))
+      .withFailureHandler(() => failed("Google could not run the script. Reload the spreadsheet and try again."));
+    const call = runner[name];
+    if (call) call(...args);
+    else failed("This page and the script do not belong together. Reload the spreadsheet.");
   });
 }
 
