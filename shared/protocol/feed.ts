@@ -43,7 +43,10 @@ export const downFrameSchema = z.discriminatedUnion("kind", [
     /** The relay's clock, in milliseconds since 1970. */
     now: z.number(),
   }),
-  /** From here on changes follow. `recovered: false` means: take a snapshot; changes after `seq` come all the same. */
+  /**
+   * From here on changes follow; `seq` and `chain` are the log's head. Recovered: every change after the cursor follows,
+   * to the head and beyond. Not recovered: take a snapshot; changes after `seq` come all the same.
+   */
   z.object({
     kind: z.literal("watching"),
     spreadsheetId: spreadsheetIdSchema,
