@@ -215,7 +215,7 @@ test("a log that began a new life tells its readers to start afresh", async () =
   await learn({ log }, "sheet-1", typed("c"), typed("d"), typed("e"));
   await vi.waitFor(() => expect(got.beginnings).toHaveLength(2));
   const head = await log.head("sheet-1");
-  expect(got.beginnings[1]).toMatchObject({ epoch: head?.epoch, recovered: false });
+  expect(got.beginnings[1]).toMatchObject({ head: { epoch: head?.epoch }, recovered: false });
   await learn({ log }, "sheet-1", typed("f"));
   await vi.waitFor(() => expect(got.seqs().at(-1)).toBe(4));
   expect(faults).toEqual([]);

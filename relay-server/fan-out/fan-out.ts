@@ -7,8 +7,15 @@ import { frameOf, framesOf, type Frame } from "./frame.ts";
 export type { Frame } from "./frame.ts";
 export { createFactsTeller, type FactsTeller } from "./facts-teller.ts";
 
-/** Where a reader begins. Not recovered: it has to take a snapshot; changes after `seq` come all the same. */
-export type Beginning = Head & { readonly recovered: boolean };
+/**
+ * Where a reader begins: changes after `from` follow, and at this moment the log reaches to `head`. Not recovered: the
+ * reader has to take a snapshot; `from` is then the head.
+ */
+export type Beginning = {
+  readonly from: Cursor;
+  readonly head: Head;
+  readonly recovered: boolean;
+};
 
 /** The receiving end: a socket's watch, an event stream. Its queue is the network's, and it says how long that is. */
 export interface Reader {
@@ -172,7 +179,7 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
     const head = (await log.head(group.spreadsheetId)) ?? (await log.create(group.spreadsheetId));
     member.epoch = head.epoch;
     member.seq = head.seq;
-    if (!member.left) member.reader.begin({ ...head, recovered: false });
+    if (!member.left) member.reader.begin({ from: head, head, recovered: false });
   }
 
   async function framesFor(group: Group, entries: readonly Entry[], seq: number): Promise<Frame[]> {
@@ -204,7 +211,7 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
       member.epoch = from.epoch;
       member.seq = from.seq;
       if (member.left) return;
-      member.reader.begin({ epoch: from.epoch, seq: from.seq, chain: from.chain, recovered });
+      member.reader.begin({ from, head, recovered });
     } catch (error) {
       onFault(error);
       if (leave(group, member)) member.reader.end("internal");

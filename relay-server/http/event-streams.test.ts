@@ -66,7 +66,9 @@ test("an event stream begins where it stands and brings what comes, with ids to 
   await learn(relay, id, typed("d"));
   const again = await follow({ "last-event-id": last });
   await vi.waitFor(() => expect(again.seqs()).toEqual([5]));
-  expect(JSON.parse(again.events[0]?.data ?? "")).toMatchObject({ recovered: true });
+  expect(JSON.parse(again.events[0]?.data ?? "")).toMatchObject({ recovered: true, seq: 5 });
+  // The id of the beginning is the reader's place, not the head: nothing is skipped by resuming from it.
+  expect(again.events[0]?.id).toBe(last);
 });
 
 test("since begins anywhere in the log, and an id of another life says to start afresh", async () => {

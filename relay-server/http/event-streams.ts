@@ -46,11 +46,12 @@ export function createEventStreams(needs: { fanOut: FanOut; access: Access; metr
       metrics.watches.inc();
       let epoch = "";
       const leave = fanOut.join(spreadsheetId, cursor, {
-        begin(beginning) {
-          epoch = beginning.epoch;
-          const { seq, chain, recovered } = beginning;
+        begin({ from, head, recovered }) {
+          epoch = head.epoch;
+          const { seq, chain } = head;
           const data = JSON.stringify({ kind: "watching", spreadsheetId, epoch, seq, chain, recovered });
-          response.write(`id: ${epoch}:${seq}:${chain}\nevent: watching\ndata: ${data}\n\n`);
+          // The id is where this reader stands: one that loses the stream now resumes from there.
+          response.write(`id: ${epoch}:${from.seq}:${from.chain}\nevent: watching\ndata: ${data}\n\n`);
         },
         deliver({ lastSeq, chain, data }) {
           response.write(`id: ${epoch}:${lastSeq}:${chain}\nevent: changes\ndata: `);

@@ -126,7 +126,8 @@ export function converse(
 
   function readerOf(spreadsheetId: string): Reader {
     return {
-      begin: ({ epoch, seq, chain, recovered }) =>
+      // The head tells a reader that was recovered how far it is behind.
+      begin: ({ head: { epoch, seq, chain }, recovered }) =>
         say({ kind: "watching", spreadsheetId, epoch, seq, chain, recovered }),
       deliver: ({ data }) => ws.send(data, { binary: false }),
       tell: (status) => ws.send(status),
