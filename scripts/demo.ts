@@ -50,14 +50,14 @@ async function measure(
   sheetId: number,
 ): Promise<{ ok: boolean } & Record<string, unknown>> {
   const { control } = stage;
-  await stage.relay.command("spreadsheet", "add", spreadsheetId, "--json");
+  const connectionString = await stage.register(spreadsheetId);
   await stage.pair(browser, spreadsheetId);
   const sheet = await openSheet(browser, spreadsheetId);
   const panel = await browser.open(`sidepanel.html?spreadsheet=${spreadsheetId}`);
 
   say("first copy");
   const beganAt = Date.now();
-  await stage.connect(spreadsheetId);
+  const connecting = stage.connect(spreadsheetId, connectionString);
   await until("the first copy", async () => {
     const copy = await mirrorOf(panel, spreadsheetId);
     return (
@@ -67,6 +67,7 @@ async function measure(
     );
   });
   const firstCopyMs = Date.now() - beganAt;
+  await connecting;
   await untilEqual(control, panel, spreadsheetId);
   const before = (await mirrorOf(panel, spreadsheetId))?.seq ?? 0;
 

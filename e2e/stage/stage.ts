@@ -36,8 +36,10 @@ export type Stage = {
   readonly control: Control;
   readonly relay: Relay;
   browser: (how?: { look?: Look; profile?: string }) => Promise<Browser>;
-  /** Makes the spreadsheet known to the relay and installs the add-on in it, as an admin would. */
-  connect: (spreadsheetId: string) => Promise<void>;
+  /** Makes the spreadsheet known to the relay; answers its connection string. */
+  register: (spreadsheetId: string) => Promise<string>;
+  /** Installs the add-on in the spreadsheet, as an admin would; registers it first unless a string is given. */
+  connect: (spreadsheetId: string, connectionString?: string) => Promise<void>;
   /** A device token for it, entered into the browser's extension as a person would in the options. */
   pair: (browser: Browser, spreadsheetId: string) => Promise<string>;
   stop: () => Promise<void>;
@@ -51,6 +53,11 @@ export async function openStage(env: Record<string, string> = {}): Promise<Stage
   const control = controlOf(google.url);
   const relay = await startRelay(env);
   const browsers = new Set<Browser>();
+
+  async function register(spreadsheetId: string): Promise<string> {
+    const { connectionString } = await relay.command("spreadsheet", "add", spreadsheetId, "--json");
+    return String(connectionString);
+  }
 
   return {
     google: { ...google, ...sheets },
@@ -68,9 +75,9 @@ export async function openStage(env: Record<string, string> = {}): Promise<Stage
       browsers.add(browser);
       return browser;
     },
-    async connect(spreadsheetId) {
-      const { connectionString } = await relay.command("spreadsheet", "add", spreadsheetId, "--json");
-      await control.connect(spreadsheetId, String(connectionString));
+    register,
+    async connect(spreadsheetId, connectionString) {
+      await control.connect(spreadsheetId, connectionString ?? (await register(spreadsheetId)));
     },
     async pair(browser, spreadsheetId) {
       const { token } = await relay.command(

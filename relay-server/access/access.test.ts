@@ -154,7 +154,7 @@ describe.each(engines)("%s", (_, open) => {
   });
 });
 
-test("A3 what another process writes counts here after the next look, and own writes need none", () => {
+test("A3 what another process granted counts when it is used, what it revoked after the next look", () => {
   const path = join(newFolder(), "sheetwire.db");
   const relay = createAccess({ store: openSqlite(path), now: () => 1_000 });
   const command = createAccess({ store: openSqlite(path), now: () => 1_000 });
@@ -163,14 +163,14 @@ test("A3 what another process writes counts here after the next look, and own wr
   relay.look();
   expect(told).toBe(0);
   command.addSpreadsheet("sheet-1");
-  const token = command.addDevice("sheet-1", "panel", ["read"])?.token ?? "";
-  expect(relay.deviceOf(token)).toBeUndefined();
-  relay.look();
+  expect(relay.keysOf("sheet-1")).toHaveLength(1);
   expect(told).toBe(1);
+  const token = command.addDevice("sheet-1", "panel", ["read"])?.token ?? "";
+  expect(relay.deviceOf("swd_nobodys")).toBeUndefined();
   const device = relay.deviceOf(token);
   expect(device?.name).toBe("panel");
   relay.look();
-  expect(told).toBe(1);
+  expect(told).toBe(2);
   command.revokeDevice("sheet-1", device?.deviceId ?? "");
   relay.look();
   expect(relay.deviceOf(token)).toBeUndefined();

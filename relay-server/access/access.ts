@@ -19,7 +19,8 @@ type Needs = { store: AccessStore; now: () => number };
 /**
  * - A1: a key opens exactly its spreadsheet for posts, a token exactly its spreadsheet for its scopes.
  * - A2: a token is kept only as its SHA-256 and compared in constant time; it is shown once, when it is made.
- * - A3: what another process granted or revoked counts here within {@link LOOK_EVERY_MS}, and `onChange` tells of it.
+ * - A3: what another process granted counts here when it is used, what it revoked within {@link LOOK_EVERY_MS}; `onChange`
+ *   tells of both.
  * - A4: every grant, rotation and revocation is in the audit record.
  */
 export interface Access {
@@ -78,6 +79,8 @@ export function createAccess({ store, now }: Needs): Access {
 
   function deviceOf(token: string): Device | undefined {
     const hash = hashOf(token);
+    // A token that was granted a moment ago by another process is not unknown, only unseen.
+    if (!byHash.has(hash)) look();
     const record = byHash.get(hash);
     if (!record || !timingSafeEqual(Buffer.from(record.tokenHash, "hex"), Buffer.from(hash, "hex"))) return undefined;
     const last = Math.max(seenAt.get(record.deviceId) ?? 0, record.lastSeenAt ?? 0);
@@ -126,10 +129,12 @@ export function createAccess({ store, now }: Needs): Access {
       reread();
       return { ingestKey, oldEndAt };
     },
-    keysOf: (spreadsheetId) =>
-      records.keys
+    keysOf(spreadsheetId) {
+      if (!isKnown(spreadsheetId)) look();
+      return records.keys
         .filter((key) => key.spreadsheetId === spreadsheetId && (key.endsAt === undefined || key.endsAt > now()))
-        .map((key) => bytesOfIngestKey(key.secret)),
+        .map((key) => bytesOfIngestKey(key.secret));
+    },
     addDevice(spreadsheetId, name, scopes) {
       if (!isKnown(spreadsheetId)) return undefined;
       const deviceId = `dev_${randomBytes(9).toString("base64url")}`;
