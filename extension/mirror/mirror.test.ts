@@ -340,7 +340,7 @@ test("the live list says what happened in words: a cell, a block, inserted rows,
   ]);
   const copy = mirror.of(S1);
   const changes: Change[] = [
-    { ...cells(11, 1, 1, [[{ v: 5, f: "=2+3", d: "$5" }]]), actor: "mara@example.org" } as Change,
+    { ...cells(11, 1, 1, [[{ v: 5, f: "=2+3", d: "$5" }]]), actor: "mara@example.org" },
     cells(12, 0, 0, [
       ["p", "q"],
       ["r", "s"],

@@ -152,8 +152,14 @@ export async function startSync(spreadsheetId: string, needs: SyncNeeds): Promis
 
   async function take(batches: readonly Batch[]): Promise<void> {
     if (!cursor) throw new GapError("Changes came, but no copy is held.");
-    const from = cursor.seq;
-    const changes = batches.flatMap((batch) => batch.changes).filter((change) => change.seq > from);
+    // What was resumed may overlap what is held, and what is queued.
+    let from = cursor.seq;
+    const changes: Change[] = [];
+    for (const change of batches.flatMap((batch) => batch.changes)) {
+      if (change.seq <= from) continue;
+      changes.push(change);
+      from = change.seq;
+    }
     const chain = batches.at(-1)?.chain ?? cursor.chain;
     const last = changes.at(-1);
     if (!last) return;

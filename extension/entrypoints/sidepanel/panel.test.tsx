@@ -1,0 +1,138 @@
+// @vitest-environment happy-dom
+import "fake-indexeddb/auto";
+import { act, cleanup, fireEvent, render, screen, within } from "@testing-library/preact";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { fakeBrowser } from "wxt/testing/fake-browser";
+import type { Change, Row } from "@sheetwire/shared/protocol";
+import type { SyncFacts } from "@sheetwire/shared/status";
+import { openMirror, type Mirror } from "../../mirror/mirror.ts";
+import { Panel, PanelTrouble } from "./panel.tsx";
+
+const ID = "spreadsheet-1";
+const chain = "0000000000000000";
+let mirror: Mirror;
+let names = 0;
+let facts: SyncFacts;
+
+beforeEach(async () => {
+  fakeBrowser.reset();
+  facts = {
+    link: "up",
+    linkHeardAt: Date.now(),
+    behindBy: 0,
+    copy: "whole",
+    relay: {
+      script: { lastHeardAt: Date.now(), answerers: [], triggers: [] },
+      allowance: { spentMs: 0, limitMs: 1 },
+      sweep: { unprovenRows: 0 },
+      healed: { count: 0 },
+      watchers: 1,
+      relay: { version: "0.1.0", protocol: 1 },
+    },
+  };
+  fakeBrowser.runtime.sendMessage = (async () => ({ facts })) as typeof fakeBrowser.runtime.sendMessage;
+  const opened = await openMirror(`panel-${(names += 1)}`);
+  if (!opened.ok) throw new Error(opened.why);
+  mirror = opened.mirror;
+});
+afterEach(() => {
+  cleanup();
+  vi.useRealTimers();
+  mirror.close();
+});
+
+async function hold(rows: (Row | null)[]): Promise<void> {
+  const sheet = { sheetId: 0, title: "Movies", index: 0, rows: rows.length, columns: 3, hidden: false, kind: "GRID" };
+  const writer = await mirror.of(ID).startSnapshot({
+    epoch: "e1",
+    seq: 1,
+    chain,
+    spreadsheet: { title: "My films", locale: "en_US", timeZone: "Etc/UTC", sheets: [sheet] },
+  });
+  await writer.putRows([{ sheetId: 0, fromRow: 0, rows }]);
+  await writer.finish();
+}
+const change = (seq: number, more: Partial<Change> & Pick<Change, "kind">): Change =>
+  ({ seq, loggedAt: Date.now(), cause: "edit", readAt: [1, 2], sheetId: 0, ...more }) as Change;
+const take = (changed: Change): Promise<void> =>
+  mirror.of(ID).take([changed], { epoch: "e1", seq: changed.seq, chain });
+
+test("a change appears with its cell, what it was, what it is and who, as soon as it is in the mirror", async () => {
+  await hold([["Alien", 1979]]);
+  render(<Panel spreadsheetId={ID} mirror={mirror} />);
+  await screen.findByText("My films");
+  await screen.findByText(/No changes yet/);
+  await take(
+    change(2, {
+      kind: "cells",
+      at: { row: 0, column: 1 },
+      cells: [[1986]],
+      actor: "mara@example.org",
+    } as Partial<Change> & {
+      kind: "cells";
+    }),
+  );
+  const entry = (await screen.findByText("1986")).closest("li");
+  if (!entry) throw new Error("The change is not in a list.");
+  within(entry).getByText("B1");
+  within(entry).getByText("1979");
+  within(entry).getByText("mara@example.org");
+  within(entry).getByText("just now");
+});
+
+test("contents are shown as text, whatever they look like", async () => {
+  await hold([["a"]]);
+  render(<Panel spreadsheetId={ID} mirror={mirror} />);
+  await screen.findByText(/No changes yet/);
+  const nasty = '<img src=x onerror="alert(1)">';
+  await take(
+    change(2, { kind: "cells", at: { row: 0, column: 0 }, cells: [[nasty]] } as Partial<Change> & { kind: "cells" }),
+  );
+  await screen.findByText(nasty);
+  expect(document.querySelector("img[src=x]")).toBeNull();
+});
+
+test("an actor that Google does not name is not guessed, and a temporary key is not shown", async () => {
+  await hold([["a"]]);
+  render(<Panel spreadsheetId={ID} mirror={mirror} />);
+  await take(
+    change(2, { kind: "cells", at: { row: 0, column: 0 }, cells: [["b"]] } as Partial<Change> & { kind: "cells" }),
+  );
+  await screen.findByText("Google does not say who");
+  const keyed = { kind: "cells", at: { row: 0, column: 0 }, cells: [["c"]], actor: "ABvTemporaryKey" };
+  await take(change(3, keyed as Partial<Change> & { kind: "cells" }));
+  await screen.findByText("Somebody without a name");
+  expect(screen.queryByText(/ABvTemporaryKey/)).toBeNull();
+});
+
+test("the status expires by itself when the background falls silent", async () => {
+  await hold([["a"]]);
+  render(<Panel spreadsheetId={ID} mirror={mirror} />);
+  await screen.findByText(/^Up to date/);
+  // The background is gone: nothing answers any more.
+  fakeBrowser.runtime.sendMessage = (async () => {
+    throw new Error("Could not establish connection. Receiving end does not exist.");
+  }) as typeof fakeBrowser.runtime.sendMessage;
+  vi.useFakeTimers({ toFake: ["Date"] });
+  vi.setSystemTime(Date.now() + 31_000);
+  await screen.findByText(/^Offline/, undefined, { timeout: 3_000 });
+});
+
+test("views are reached by keyboard, and say what they are", async () => {
+  await hold([["a"]]);
+  render(<Panel spreadsheetId={ID} mirror={mirror} />);
+  const changes = await screen.findByRole("tab", { name: /Changes/ });
+  expect(changes.getAttribute("aria-selected")).toBe("true");
+  act(() => changes.focus());
+  fireEvent.keyDown(changes, { key: "ArrowRight" });
+  const sheet = screen.getByRole("tab", { name: "Sheet" });
+  expect(sheet.getAttribute("aria-selected")).toBe("true");
+  await screen.findByRole("grid", { name: "Cells of Movies" });
+  screen.getByText("What is not in this copy");
+});
+
+test("a mirror of a newer version is said so in the panel", () => {
+  render(<PanelTrouble why="newer" />);
+  screen.getByText("The copy on this machine was made by a newer version.");
+  screen.getByText("Update the extension.");
+});
