@@ -119,6 +119,8 @@ test("the command works beside a running relay, and a revoked device's socket is
   expect(refused.err).toContain("2 changes");
   expect(refused.err).toContain("--yes");
   const last = await greet(relay.url, another["token"] ?? "");
+  last.say({ kind: "watch", spreadsheetId: "sheet-1" });
+  await last.until("watching");
   expect((await house.sheetwire(["spreadsheet", "remove", "sheet-1", "--yes"])).code).toBe(0);
   expect((await last.closed).code).toBe(4401);
   expect((await fetch(url, signed(newKey, sheetsPost("Gone")))).status).toBe(401);
@@ -191,6 +193,11 @@ test("what a deployer can put right is said in a sentence, with exit code 2", as
   const first = await house.relay({ SHEETWIRE_STORE: "memory:" });
   const { port } = new URL(first.url);
   await expect(house.relay({ SHEETWIRE_PORT: port })).rejects.toThrow(/ended with 2: .*EADDRINUSE/s);
+  const second = await house.relay();
+  await expect(house.relay()).rejects.toThrow(/ended with 2: Another relay runs on .*sheetwire\.db/);
+  // However it ended, the next one may begin.
+  await second.kill("SIGKILL");
+  await house.relay();
 }, 30_000);
 
 test("the command says on stderr what to do, and exits with 1", async () => {

@@ -10,7 +10,7 @@ import { createIngest } from "./ingest/ingest.ts";
 import { createMemoryLog } from "./log/engines/memory.ts";
 import { createSqliteLog } from "./log/engines/sqlite.ts";
 import { createRelay } from "./relay.ts";
-import { openStore, StoreTooNewError, StoreUnreadableError } from "./store/store.ts";
+import { holdStore, openStore, StoreInUseError, StoreTooNewError, StoreUnreadableError } from "./store/store.ts";
 import { createLogger, createMetrics } from "./telemetry/telemetry.ts";
 
 /** What a deployer can put right is said in plain words and ends with exit code 2; anything else is a fault of ours. */
@@ -23,7 +23,10 @@ function settings(): Config {
 }
 
 function giveUp(error: unknown): never {
-  if (error instanceof ConfigError || error instanceof StoreTooNewError || error instanceof StoreUnreadableError) {
+  const isForPeople = [ConfigError, StoreInUseError, StoreTooNewError, StoreUnreadableError].some(
+    (kind) => error instanceof kind,
+  );
+  if (isForPeople && error instanceof Error) {
     process.stderr.write(`${error.message}\n`);
     process.exit(2);
   }
@@ -38,11 +41,13 @@ function openEngines(config: Config, onFault: (error: unknown) => void) {
     return { log, access: createAccess({ store: createMemoryAccessStore(), now }), close: () => log.close() };
   }
   try {
+    const letGo = holdStore(config.store.path);
     const store = openStore(config.store.path, config.durability);
     const log = createSqliteLog(store, { randomId, onFault, as: "owner" });
     const close = async (): Promise<void> => {
       await log.close();
       store.close();
+      letGo();
     };
     return { log, access: createAccess({ store: createSqliteAccessStore(store), now }), close };
   } catch (error) {

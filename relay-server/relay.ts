@@ -169,7 +169,10 @@ function keepKnown(access: Access, log: ChangeLog, ingest: Ingest, onFault: (err
   const look = (): void => {
     const current = new Map(access.spreadsheets().map((one) => [one.spreadsheetId, one.createdAt]));
     for (const [spreadsheetId, createdAt] of known) {
-      if (current.get(spreadsheetId) !== createdAt) ingest.forget(spreadsheetId);
+      if (current.get(spreadsheetId) === createdAt) continue;
+      ingest.forget(spreadsheetId);
+      // Whoever removed it has erased its log; a reader that came in between may have begun a new one.
+      if (!current.has(spreadsheetId)) log.erase(spreadsheetId).catch(onFault);
     }
     for (const [spreadsheetId, createdAt] of current) {
       if (known.get(spreadsheetId) !== createdAt) log.create(spreadsheetId).catch(onFault);

@@ -17,6 +17,11 @@ export class StoreUnreadableError extends Error {
   override readonly name = "StoreUnreadableError";
 }
 
+/** Another relay runs on this store; nothing was touched. */
+export class StoreInUseError extends Error {
+  override readonly name = "StoreInUseError";
+}
+
 export type Store = {
   readonly db: DatabaseSync;
   readonly durability: Durability;
@@ -58,6 +63,26 @@ export function openStore(path: string, durability: Durability): Store {
   };
 }
 
+/**
+ * Keeps a second relay off the store for as long as this process lives: two would not hear of each other's changes. The
+ * system lets go of the lock however the process ends. Returns the way to let go before. Commands beside a relay need none.
+ */
+export function holdStore(path: string): () => void {
+  mkdirSync(dirname(path), { recursive: true });
+  const lock = new DatabaseSync(`${path}.lock`, { timeout: 0 });
+  try {
+    lock.exec("PRAGMA locking_mode = EXCLUSIVE");
+    lock.exec("BEGIN EXCLUSIVE");
+  } catch (error) {
+    lock.close();
+    if (sqliteCodeOf(error) !== BUSY) throw error;
+    throw new StoreInUseError(
+      `Another relay runs on ${path}. Stop it first, or choose another store with SHEETWIRE_STORE or SHEETWIRE_DATA_DIR.`,
+    );
+  }
+  return () => lock.close();
+}
+
 function migrate(db: DatabaseSync, path: string): void {
   transact(db, () => {
     const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
@@ -84,6 +109,7 @@ function transact<T>(db: DatabaseSync, work: () => T): T {
   }
 }
 
+const BUSY = 5;
 const CORRUPT = 11;
 export const SQLITE_FULL = 13;
 const NOT_A_DATABASE = 26;
