@@ -51,8 +51,6 @@ export type Connection = {
   watch: (watcher: Watcher) => Watch;
   /** Somebody is looking: a pause before the next dial is cut short, a refused watch is tried again. */
   nudge: () => void;
-  /** Asks the relay for a word, outside the usual rhythm. */
-  ping: () => void;
   readonly watchCount: () => number;
   stop: () => void;
 };
@@ -299,7 +297,6 @@ export function createConnection(relayUrl: string, client: string, needs: Connec
       }
       if (!socket && (!stopPause || attempt > 3)) dial();
     },
-    ping,
     watchCount: () => watches.size,
     stop() {
       for (const held of watches.values()) held.stopRetry?.();

@@ -9,7 +9,7 @@ const facts: SyncFacts = { link: "up", linkHeardAt: 5, behindBy: 0, copy: "whole
 
 /** A background that answers so. */
 function answering(answer: (message: unknown) => Promise<unknown>): void {
-  fakeBrowser.runtime.sendMessage = answer as typeof fakeBrowser.runtime.sendMessage;
+  fakeBrowser.runtime.sendMessage = answer;
 }
 const sendMessage = fakeBrowser.runtime.sendMessage;
 

@@ -52,7 +52,6 @@ function start(): Keeper {
           return { took: () => undefined, again: () => undefined, stop: () => (watches -= 1) };
         },
         nudge: () => events.push("nudge"),
-        ping: () => undefined,
         watchCount: () => watches,
         stop: () => events.push(`hang up ${relayUrl}`),
       } satisfies Connection;

@@ -3,7 +3,7 @@
  * kill at any instant leaves a copy that stands at exactly one place in the log. README.md has the layout for readers who
  * share no code with us.
  */
-import type { Change, Cursor, GridRange, Row, Sheet, SnapshotHead, SnapshotRows } from "@sheetwire/shared/protocol";
+import type { Change, Cursor, GridRange, Sheet, SnapshotHead } from "@sheetwire/shared/protocol";
 import { MirrorDatabase, MIRROR_NAME, MIRROR_VERSION, storedVersion } from "./database.ts";
 import { createNotices, type Notice } from "./notices.ts";
 import {
@@ -78,9 +78,6 @@ export interface Mirror {
   subscribe(listener: (notice: Notice) => void): () => void;
   close(): void;
 }
-
-export type SnapshotPiece = SnapshotRows;
-export type MirrorRow = Row | null;
 
 /** Opens the mirror, or says that a newer version made it (it is left as it is) or that it cannot be opened. */
 export async function openMirror(

@@ -42,5 +42,5 @@ test("what is right is saved, and the token is cleared from the form", async () 
   fireEvent.click(screen.getByRole("button", { name: "Save" }));
   await screen.findByText(/Saved/);
   expect(saved).toEqual([["1aB_c-9xyz", { relayUrl: "https://relay.example.org", token: "a-token-of-16-chars" }]]);
-  expect((screen.getByLabelText("Token") as HTMLInputElement).value).toBe("");
+  expect(screen.getByLabelText<HTMLInputElement>("Token").value).toBe("");
 });

@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import "fake-indexeddb/auto";
-import { act, cleanup, fireEvent, render, screen, within } from "@testing-library/preact";
+import { cleanup, fireEvent, render, screen, within } from "@testing-library/preact";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { fakeBrowser } from "wxt/testing/fake-browser";
 import type { Change, Row } from "@sheetwire/shared/protocol";
@@ -30,7 +30,7 @@ beforeEach(async () => {
       relay: { version: "0.1.0", protocol: 1 },
     },
   };
-  fakeBrowser.runtime.sendMessage = (async () => ({ facts })) as typeof fakeBrowser.runtime.sendMessage;
+  fakeBrowser.runtime.sendMessage = () => Promise.resolve({ facts });
   const opened = await openMirror(`panel-${(names += 1)}`);
   if (!opened.ok) throw new Error(opened.why);
   mirror = opened.mirror;
@@ -52,8 +52,17 @@ async function hold(rows: (Row | null)[]): Promise<void> {
   await writer.putRows([{ sheetId: 0, fromRow: 0, rows }]);
   await writer.finish();
 }
-const change = (seq: number, more: Partial<Change> & Pick<Change, "kind">): Change =>
-  ({ seq, loggedAt: Date.now(), cause: "edit", readAt: [1, 2], sheetId: 0, ...more }) as Change;
+const edit = (seq: number, column: number, cell: string | number, actor?: string): Change => ({
+  kind: "cells",
+  seq,
+  loggedAt: Date.now(),
+  cause: "edit",
+  readAt: [1, 2],
+  sheetId: 0,
+  at: { row: 0, column },
+  cells: [[cell]],
+  ...(actor === undefined ? {} : { actor }),
+});
 const take = (changed: Change): Promise<void> =>
   mirror.of(ID).take([changed], { epoch: "e1", seq: changed.seq, chain });
 
@@ -62,22 +71,15 @@ test("a change appears with its cell, what it was, what it is and who, as soon a
   render(<Panel spreadsheetId={ID} mirror={mirror} />);
   await screen.findByText("My films");
   await screen.findByText(/No changes yet/);
-  await take(
-    change(2, {
-      kind: "cells",
-      at: { row: 0, column: 1 },
-      cells: [[1986]],
-      actor: "mara@example.org",
-    } as Partial<Change> & {
-      kind: "cells";
-    }),
-  );
+  await take(edit(2, 1, 1986, "mara@example.org"));
   const entry = (await screen.findByText("1986")).closest("li");
   if (!entry) throw new Error("The change is not in a list.");
-  within(entry).getByText("B1");
-  within(entry).getByText("1979");
-  within(entry).getByText("mara@example.org");
-  within(entry).getByText("just now");
+  const said = within(entry);
+  expect(said.getByText("1979").tagName).toBe("DEL");
+  expect(said.getByText("1986").tagName).toBe("INS");
+  expect([said.queryByText("B1"), said.queryByText("mara@example.org"), said.queryByText("just now")]).not.toContain(
+    null,
+  );
 });
 
 test("contents are shown as text, whatever they look like", async () => {
@@ -85,9 +87,7 @@ test("contents are shown as text, whatever they look like", async () => {
   render(<Panel spreadsheetId={ID} mirror={mirror} />);
   await screen.findByText(/No changes yet/);
   const nasty = '<img src=x onerror="alert(1)">';
-  await take(
-    change(2, { kind: "cells", at: { row: 0, column: 0 }, cells: [[nasty]] } as Partial<Change> & { kind: "cells" }),
-  );
+  await take(edit(2, 0, nasty));
   await screen.findByText(nasty);
   expect(document.querySelector("img[src=x]")).toBeNull();
 });
@@ -95,12 +95,9 @@ test("contents are shown as text, whatever they look like", async () => {
 test("an actor that Google does not name is not guessed, and a temporary key is not shown", async () => {
   await hold([["a"]]);
   render(<Panel spreadsheetId={ID} mirror={mirror} />);
-  await take(
-    change(2, { kind: "cells", at: { row: 0, column: 0 }, cells: [["b"]] } as Partial<Change> & { kind: "cells" }),
-  );
+  await take(edit(2, 0, "b"));
   await screen.findByText("Google does not say who");
-  const keyed = { kind: "cells", at: { row: 0, column: 0 }, cells: [["c"]], actor: "ABvTemporaryKey" };
-  await take(change(3, keyed as Partial<Change> & { kind: "cells" }));
+  await take(edit(3, 0, "c", "ABvTemporaryKey"));
   await screen.findByText("Somebody without a name");
   expect(screen.queryByText(/ABvTemporaryKey/)).toBeNull();
 });
@@ -110,12 +107,12 @@ test("the status expires by itself when the background falls silent", async () =
   render(<Panel spreadsheetId={ID} mirror={mirror} />);
   await screen.findByText(/^Up to date/);
   // The background is gone: nothing answers any more.
-  fakeBrowser.runtime.sendMessage = (async () => {
-    throw new Error("Could not establish connection. Receiving end does not exist.");
-  }) as typeof fakeBrowser.runtime.sendMessage;
+  fakeBrowser.runtime.sendMessage = () =>
+    Promise.reject(new Error("Could not establish connection. Receiving end does not exist."));
   vi.useFakeTimers({ toFake: ["Date"] });
   vi.setSystemTime(Date.now() + 31_000);
-  await screen.findByText(/^Offline/, undefined, { timeout: 3_000 });
+  const headline = await screen.findByText(/^Offline/, undefined, { timeout: 3_000 });
+  expect(headline.textContent).toBe("Offline. You see the copy as it was.");
 });
 
 test("views are reached by keyboard, and say what they are", async () => {
@@ -123,7 +120,7 @@ test("views are reached by keyboard, and say what they are", async () => {
   render(<Panel spreadsheetId={ID} mirror={mirror} />);
   const changes = await screen.findByRole("tab", { name: /Changes/ });
   expect(changes.getAttribute("aria-selected")).toBe("true");
-  act(() => changes.focus());
+  changes.focus();
   fireEvent.keyDown(changes, { key: "ArrowRight" });
   const sheet = screen.getByRole("tab", { name: "Sheet" });
   expect(sheet.getAttribute("aria-selected")).toBe("true");
@@ -133,6 +130,6 @@ test("views are reached by keyboard, and say what they are", async () => {
 
 test("a mirror of a newer version is said so in the panel", () => {
   render(<PanelTrouble why="newer" />);
-  screen.getByText("The copy on this machine was made by a newer version.");
-  screen.getByText("Update the extension.");
+  expect(screen.getByRole("status").textContent).toBe("The copy on this machine was made by a newer version.");
+  expect(screen.queryByText("Update the extension.")).not.toBeNull();
 });
