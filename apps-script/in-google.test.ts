@@ -278,7 +278,7 @@ describe("the built script inside Google", () => {
       triggerMissing: false,
     });
     expect(posts[0]).toMatchObject({
-      cause: "manual",
+      cause: "call",
       readings: [{ kind: "alive", triggers: ["handleEdit", "handleChange", "handleTick"] }, { kind: "sheets" }],
     });
     const gone = await ask<{ result: unknown }>(`/spreadsheets/${id}/run`, { function: "ui_disconnect" });

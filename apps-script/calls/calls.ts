@@ -7,7 +7,7 @@
 import { limits } from "@sheetwire/shared/limits";
 import { judge, signatureHeader, signedPrefix } from "@sheetwire/shared/signing";
 import { ask, underLock, type Program } from "../effects/effects.ts";
-import { bodyOf, groupsOf, packReading, wantsOf, type Packed } from "../posting/posting.ts";
+import { bodyOf, groupsOf, packUp, wantsOf, type Packed } from "../posting/posting.ts";
 import { createReader } from "../reading/reading.ts";
 import { newRun } from "../runs/runs.ts";
 import { parseObject, settingsOf } from "../settings/settings.ts";
@@ -58,7 +58,7 @@ export function* onCall(contents: unknown): Program<CallAnswer> {
   for (const want of wantsOf(wants)) {
     if (bytes >= limits.postTargetChars || (yield* ask("now")) >= startedAt + budgetMs) break;
     const reading = yield* reader.answer(want);
-    for (const one of reading ? packReading(reading, limits.postTargetChars) : []) {
+    for (const one of reading ? packUp(reading) : []) {
       packed.push(one);
       bytes += one.bytes;
     }

@@ -17,15 +17,24 @@ export function utf8Bytes(text: string): number {
   return bytes;
 }
 
-/** One reading as texts of at most `maxBytes`, cut into several where need be; one that cannot be cut stays too large. */
-export function packReading(reading: Reading, maxBytes: number): Packed[] {
+/**
+ * One reading as texts, cut between rows where it is larger than `maxBytes`, and elsewhere only above `mostBytes`. What
+ * cannot be cut stays too large. Only the last part answers the want: until then it is not answered.
+ */
+export function packReading(reading: Reading, maxBytes: number, mostBytes = maxBytes): Packed[] {
   const text = JSON.stringify(reading);
   const bytes = utf8Bytes(text);
-  if (bytes <= maxBytes) return [{ reading, text, bytes }];
-  const parts = cutInTwo(reading);
+  const isRowByRow =
+    (reading.kind === "cells" && reading.cells.length > 1) || (reading.kind === "rows" && reading.rows.length > 1);
+  const parts = bytes > (isRowByRow ? maxBytes : mostBytes) ? cutInTwo(reading) : undefined;
   if (!parts) return [{ reading, text, bytes }];
-  return parts.flatMap((part) => packReading(part, maxBytes));
+  const [first, last] = parts;
+  return [{ ...first, want: undefined }, last].flatMap((part) => packReading(part, maxBytes, mostBytes));
 }
+
+/** One reading as it is packed at first: a whole row is worth a larger post, since part of one says little. */
+export const packUp = (reading: Reading): Packed[] =>
+  packReading(reading, limits.postTargetChars, limits.postMaxBytes - 65_536);
 
 /** Groups of what fits together, in order. */
 export function groupsOf(packed: readonly Packed[], maxBytes: number): Packed[][] {
@@ -45,7 +54,7 @@ export function groupsOf(packed: readonly Packed[], maxBytes: number): Packed[][
   return groups;
 }
 
-function cutInTwo(reading: Reading): Reading[] | undefined {
+function cutInTwo(reading: Reading): readonly [Reading, Reading] | undefined {
   switch (reading.kind) {
     case "cells":
       return cutCells(reading);
@@ -59,7 +68,7 @@ function cutInTwo(reading: Reading): Reading[] | undefined {
   }
 }
 
-function cutCells(reading: ReadingOf<"cells">): Reading[] | undefined {
+function cutCells(reading: ReadingOf<"cells">): readonly [Reading, Reading] | undefined {
   const { at, cells, size } = reading;
   // Every cells reading of ours says its size.
   const { rows, columns } = size || { rows: cells.length, columns: 0 };
@@ -84,7 +93,7 @@ function cutCells(reading: ReadingOf<"cells">): Reading[] | undefined {
   ];
 }
 
-function cutRows(reading: ReadingOf<"rows">): Reading[] | undefined {
+function cutRows(reading: ReadingOf<"rows">): readonly [Reading, Reading] | undefined {
   const { rows, readAt, want, sheetId, sheetRows, sheetColumns } = reading;
   if (rows.length > 1) {
     const half = rows.length >> 1;
@@ -110,7 +119,7 @@ function cutRows(reading: ReadingOf<"rows">): Reading[] | undefined {
 }
 
 /** Three digests are 24 bytes, which are 32 characters of base64: there the text can be cut. */
-function cutDigests(reading: ReadingOf<"digests">): Reading[] | undefined {
+function cutDigests(reading: ReadingOf<"digests">): readonly [Reading, Reading] | undefined {
   const { from, to, digests } = reading;
   const first = Math.floor((to - from) / 6) * 3;
   if (first === 0) return undefined;

@@ -4,12 +4,12 @@ import type { Cause, Reading, Want } from "@sheetwire/shared/protocol";
 import { waitBefore } from "@sheetwire/shared/retry";
 import { ask, type Program, type Sent } from "../effects/effects.ts";
 import type { Reader } from "../reading/reading.ts";
-import { groupsOf, packReading, type Packed } from "./packing.ts";
+import { groupsOf, packReading, packUp, type Packed } from "./packing.ts";
 import { parseObject } from "../settings/settings.ts";
 import { wantsOf } from "./wants.ts";
 
 export { wantsOf } from "./wants.ts";
-export { groupsOf, packReading, type Packed } from "./packing.ts";
+export { groupsOf, packUp, type Packed } from "./packing.ts";
 
 declare const SHEETWIRE_VERSION: string;
 
@@ -56,11 +56,7 @@ const answersMost = 3;
 
 /** Posts readings, in several posts when they are many. Wants in the answers are added to the run's. */
 export function* deliver(run: Run, readings: readonly Reading[], as: As = run): Program<Delivery> {
-  return yield* deliverPacked(
-    run,
-    readings.flatMap((one) => packReading(one, limits.postTargetChars)),
-    as,
-  );
+  return yield* deliverPacked(run, readings.flatMap(packUp), as);
 }
 
 /**
@@ -80,7 +76,7 @@ export function* answerWants(run: Run, reader: Reader, deadline: number): Progra
       if (times >= answersMost) continue;
       const reading = yield* reader.answer(want);
       if (!reading) continue;
-      for (const one of packReading(reading, limits.postTargetChars)) {
+      for (const one of packUp(reading)) {
         packed.push(one);
         bytes += one.bytes;
       }

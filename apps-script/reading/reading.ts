@@ -69,12 +69,24 @@ export function createReader(spreadsheetId: string) {
     }
   }
 
+  /** What lies right of and below the last filled cell is known to be blank: only the rest is read. */
   function* wantedCells(want: WantOf<"cells">): Program<Reading | "gone" | "moving"> {
     const { startRowIndex: row, startColumnIndex: column, endRowIndex, endColumnIndex } = want.range;
     const { sheetId } = want;
-    const rectangle = { sheetId, row, column, rows: endRowIndex - row, columns: endColumnIndex - column };
-    const content = yield* rectangles.read(rectangle);
-    return typeof content === "string" ? content : { ...cellsReading(content), want: want.id };
+    const from = yield* ask("now");
+    const used = yield* ask("usedSize", { sheetId });
+    if (!used) return "gone";
+    const asked = { sheetId, row, column, rows: endRowIndex - row, columns: endColumnIndex - column };
+    const content = yield* rectangles.read(clipTo(asked, used));
+    if (typeof content === "string") return content;
+    const all = clipTo(asked, content.sheet);
+    return {
+      ...cellsReading(content),
+      at: { row: all.row, column: all.column },
+      size: { rows: all.rows, columns: all.columns },
+      readAt: [Math.min(from, content.readAt[0]), content.readAt[1]],
+      want: want.id,
+    };
   }
 
   function* wantedRows(want: WantOf<"rows">): Program<Reading | "gone" | "moving"> {

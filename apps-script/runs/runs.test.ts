@@ -263,6 +263,44 @@ describe("what the relay wants", () => {
     expect(world.count("formulas")).toBe(2);
   });
 
+  test("as cells costs only the filled part, and says of the rest that it is blank", async () => {
+    ({ world, wants, failures } = connected({ rows: 1_000, columns: 18_278 }));
+    world.put(7, 0, 0, [["a"], ["b"]]);
+    const range = { startRowIndex: 1, endRowIndex: 500, startColumnIndex: 0, endColumnIndex: 18_278 };
+    wants.push([{ kind: "cells", id: "w", sheetId: 7, layout, range }]);
+    const sizes: unknown[] = [];
+    world.before = (effect, details) => {
+      if (effect !== "values") return;
+      const { rows, columns } = details as { rows: number; columns: number };
+      sizes.push([rows, columns]);
+    };
+    await run(onTick(facts));
+    expect(sizes).toEqual([
+      [1, 1],
+      [1, 1],
+    ]);
+    expect(posts()[1]?.readings[0]).toMatchObject({
+      at: { row: 1, column: 0 },
+      cells: [["b"]],
+      size: { rows: 499, columns: 18_278 },
+    });
+  });
+
+  test("beyond the end of a sheet that was shortened is answered as far as there is anything", async () => {
+    const range = { startRowIndex: 150, endRowIndex: 200, startColumnIndex: 2, endColumnIndex: 9 };
+    wants.push([
+      { kind: "cells", id: "c", sheetId: 7, layout, range },
+      { kind: "digests", id: "d", sheetId: 7, layout, axis: "rows", from: 150, to: 200 },
+      { kind: "rows", id: "r", sheetId: 7, layout, rows: [150] },
+    ]);
+    await run(onTick(facts));
+    expect(posts()[1]?.readings).toMatchObject([
+      { want: "c", at: { row: 100, column: 2 }, size: { rows: 0, columns: 3 }, cells: [], sheetRows: 100 },
+      { want: "d", from: 100, to: 100, digests: "", sheetRows: 100 },
+      { want: "r", rows: [], sheetRows: 100 },
+    ]);
+  });
+
   test("of a sheet that is gone is answered by the sheets that there are", async () => {
     wants.push([{ kind: "rows", id: "w", sheetId: 99, layout, rows: [1] }]);
     await run(onTick(facts));
@@ -434,6 +472,10 @@ describe("a post that is too large", () => {
     await run(onTick(facts));
     expect(relay.rows).toHaveLength(40);
     expect(new Set(relay.rows).size).toBe(40);
+    // Only with the last part is the want answered.
+    const answers = posts().flatMap((post) => post.readings.filter((one) => one.want === "w"));
+    expect(answers).toHaveLength(2);
+    expect(posts().at(-1)?.readings.at(-1)?.want).toBe("w");
   });
 
   test("by contents of many megabytes arrives in posts that the relay takes", async () => {
@@ -462,7 +504,10 @@ describe("a post that is too large", () => {
     const parts = posts()
       .flatMap((post) => post.readings)
       .filter((one) => one.kind === "cells");
-    expect(parts.map((part) => part.at.column)).toEqual([0, 25, 50, 75]);
+    expect(parts.map((part) => [part.at.column, part.want])).toEqual([
+      [0, undefined],
+      [50, "w"],
+    ]);
     expect(parts.reduce((sum, part) => sum + (part.size?.columns ?? 0), 0)).toBe(100);
   });
 });
@@ -486,12 +531,12 @@ describe("a check", () => {
   });
 
   test("asked for by a person answers whether the relay has what it wants", async () => {
-    expect(await run(onWish(1_000))).toMatchObject({ kind: "delivered", wantsLeft: 0 });
+    expect(await run(onWish("manual", 1_000))).toMatchObject({ kind: "delivered", wantsLeft: 0 });
     expect(posts()[0]?.cause).toBe("manual");
     failures.push({ reached: false, code: "dns" }, { reached: false, code: "dns" });
-    expect(await run(onWish(1_000))).toMatchObject({ kind: "failed", code: "dns" });
+    expect(await run(onWish("manual", 1_000))).toMatchObject({ kind: "failed", code: "dns" });
     world.properties = {};
-    expect(await run(onWish(1_000))).toEqual({ kind: "not-connected" });
+    expect(await run(onWish("manual", 1_000))).toEqual({ kind: "not-connected" });
   });
 
   test("of an installer who was followed by another removes that person's triggers", async () => {

@@ -60,9 +60,9 @@ export function* onTick(event: EventFacts): Program<void> {
   else yield* retire(event);
 }
 
-/** Somebody asks for a check, or the open panel asks how things are. */
-export function* onWish(budgetMs: number): Program<Report> {
-  const opened = yield* openFor(undefined, "manual");
+/** Somebody asks for a check (`manual`), or the open panel asks how things are (`call`). */
+export function* onWish(cause: "manual" | "call", budgetMs: number): Program<Report> {
+  const opened = yield* openFor(undefined, cause);
   if (!opened) return { kind: "not-connected" };
   const outcome = yield* lookRound(opened, budgetMs);
   const { run, settings } = opened;

@@ -89,7 +89,7 @@ export function* disconnect(): Program<Result> {
 
 /** A check that somebody asked for, in words. */
 export function* check(): Program<Result> {
-  const report = yield* onWish(budgets.longMs);
+  const report = yield* onWish("manual", budgets.longMs);
   if (report.kind === "delivered") {
     return {
       ok: true,
@@ -107,7 +107,7 @@ export function* check(): Program<Result> {
  * is answered on the way, so an open panel keeps the copy fresh.
  */
 export function* status(): Program<StatusResult> {
-  const report = yield* onWish(budgets.panelMs);
+  const report = yield* onWish("call", budgets.panelMs);
   if (report.kind === "not-connected") return { ok: true, connected: false };
   const { installation, outboxTexts } = settingsOf(yield* ask("properties"));
   const uids = installation ? installation.triggerUids : [];
