@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
 
+/** What one process compiled the next need not compile again. */
+const CACHE = join(tmpdir(), "node-compile-cache");
 const here = join(import.meta.dirname, "..");
 
 export type Household = {
@@ -33,7 +35,14 @@ export function household(settings: Record<string, string> = {}): Household {
     const own = Object.entries(process.env).filter(([name]) => !name.startsWith("SHEETWIRE_"));
     const child = spawn(process.execPath, [join(here, file), ...args], {
       cwd: folder,
-      env: { ...Object.fromEntries(own), SHEETWIRE_PORT: "0", SHEETWIRE_LOG_LEVEL: "trace", ...settings, ...env },
+      env: {
+        ...Object.fromEntries(own),
+        NODE_COMPILE_CACHE: CACHE,
+        SHEETWIRE_PORT: "0",
+        SHEETWIRE_LOG_LEVEL: "trace",
+        ...settings,
+        ...env,
+      },
       stdio: ["ignore", "pipe", "pipe"],
     });
     children.add(child);
