@@ -61,7 +61,7 @@ export interface Copy {
   exportRows(sheetId: number, format: "csv" | "json"): AsyncGenerator<string>;
   /** The digest of each sheet, computed from the copy, to be compared with the relay's. */
   verify(): Promise<SheetProof[]>;
-  /** The latest changes in words, newest first; at most 500 are kept. `afterSeq` asks only for newer ones. */
+  /** The latest changes in words, newest first; the last 500 and a few more are kept. `afterSeq` asks only for newer ones. */
   changes(afterSeq?: number): Promise<ChangeSummary[]>;
 
   cursor(): Promise<Cursor | undefined>;

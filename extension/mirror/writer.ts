@@ -35,6 +35,7 @@ export interface SnapshotWriter {
 
 /** Changes of which words and contents are kept, for the live list and for histories. */
 const KEPT_CHANGES = 500;
+const TRIM_EVERY_CHANGES = 50;
 /** A change with more cells is kept in words only. */
 const KEPT_CHANGE_MOST_CELLS = 2_000;
 
@@ -54,7 +55,8 @@ export function createWriter(
       if (!held?.cursor) throw new GapError("Changes came, but no copy is held.");
       if (held.cursor.epoch !== cursor.epoch) throw new GapError("Changes of another life of the log came.");
       const work = new Work(tables, held, seed);
-      let seq = held.cursor.seq;
+      const cursorBefore = held.cursor.seq;
+      let seq = cursorBefore;
       const records: ChangeRecord[] = [];
       for (const change of changes) {
         if (change.seq !== seq + 1) throw new GapError(`Holding change ${seq}, but ${change.seq} came next.`);
@@ -62,13 +64,19 @@ export function createWriter(
         records.push(await work.apply(change));
       }
       if (seq !== cursor.seq) throw new GapError(`The changes end at ${seq}, the cursor says ${cursor.seq}.`);
-      await work.save();
-      await tables.spreadsheets.put({ ...held, cursor });
-      await tables.changes.bulkPut(records.slice(-KEPT_CHANGES));
-      await tables.changes
-        .where(":id")
-        .between([spreadsheetId, 0], [spreadsheetId, seq - KEPT_CHANGES], true, true)
-        .delete();
+      const writes: PromiseLike<unknown>[] = [
+        work.save(),
+        tables.spreadsheets.put({ ...held, cursor }),
+        tables.changes.bulkPut(records.slice(-KEPT_CHANGES)),
+      ];
+      // Now and then is enough, and one request less on the way to the eye.
+      if (Math.floor(seq / TRIM_EVERY_CHANGES) > Math.floor(cursorBefore / TRIM_EVERY_CHANGES)) {
+        const gone = tables.changes
+          .where(":id")
+          .between([spreadsheetId, 0], [spreadsheetId, seq - KEPT_CHANGES], true, true);
+        writes.push(gone.delete());
+      }
+      await Promise.all(writes);
     });
     tell({ spreadsheetId, what: "changes", seq: cursor.seq });
   }

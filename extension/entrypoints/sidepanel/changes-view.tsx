@@ -10,6 +10,8 @@ import { causeWords, gatherReads, whoWords } from "./words.ts";
 /** Entries drawn at once; older ones on demand. */
 const PAGE = 100;
 const SPEAK_EVERY_MS = 5_000;
+/** Made once: making one is what costs. */
+const wholeTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 /** The live list, newest first: where, what it was, what it is, who, when. */
 export function ChangesView(props: {
@@ -39,10 +41,7 @@ export function ChangesView(props: {
               <p class="change-meta">
                 <span>{whoWords(change.actor)}</span>
                 <span> · </span>
-                <time
-                  dateTime={new Date(change.loggedAt).toISOString()}
-                  title={new Date(change.loggedAt).toLocaleString()}
-                >
+                <time dateTime={new Date(change.loggedAt).toISOString()} title={wholeTime.format(change.loggedAt)}>
                   {ago(change.loggedAt, Math.max(now, change.loggedAt))}
                 </time>
                 <span> · {causeWords(change.cause)}</span>

@@ -24,7 +24,7 @@ beforeEach(async () => {
     relay: {
       script: { lastHeardAt: Date.now(), answerers: [], triggers: [] },
       allowance: { spentMs: 0, limitMs: 1 },
-      sweep: { unprovenRows: 0 },
+      sweep: { openRows: 0, unprovenRows: 0 },
       healed: { count: 0 },
       watchers: 1,
       relay: { version: "0.1.0", protocol: 1 },

@@ -50,7 +50,13 @@ export function useReading(
 
 export function useSpreadsheet(mirror: Mirror, spreadsheetId: string): HeldSpreadsheet | undefined {
   const [spreadsheet, setSpreadsheet] = useState<HeldSpreadsheet>();
-  useReading(mirror, spreadsheetId, async () => setSpreadsheet(await mirror.of(spreadsheetId).sheets()), []);
+  const read = async (): Promise<void> => {
+    const next = await mirror.of(spreadsheetId).sheets();
+    // Its cursor moves with every change; what is shown of it seldom does.
+    const shown = next && { ...next, cursor: undefined };
+    setSpreadsheet((held) => (JSON.stringify(held) === JSON.stringify(shown) ? held : shown));
+  };
+  useReading(mirror, spreadsheetId, read, []);
   return spreadsheet;
 }
 
