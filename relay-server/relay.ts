@@ -149,7 +149,7 @@ export function createRelay(config: Pick<Config, "host" | "port">, needs: RelayN
 const NOTHING_HEARD: Omit<RelayFacts, "watchers" | "relay"> = {
   script: { answerers: [], triggers: [] },
   allowance: { spentMs: 0, limitMs: limits.triggerDayMs },
-  sweep: { unprovenRows: 0 },
+  sweep: { openRows: 0, unprovenRows: 0 },
   healed: { count: 0 },
 };
 

@@ -6,8 +6,10 @@ import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
 import { createMemoryLog } from "../log/engines/memory.ts";
 import { partsOf, type ChangeLog } from "../log/log.ts";
-import { learn, typed } from "../testing/testing.ts";
+import { learn, typed, soon } from "../testing/testing.ts";
 import { createFactsTeller, createFanOut, type Beginning, type FanOut, type Frame, type Reader } from "./fan-out.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const open: FanOut[] = [];
 afterEach(() => {
@@ -94,12 +96,9 @@ test("F1 readers that join while changes flow get each change after their cursor
           for (let turn = step.pause; turn > 0; turn -= 1) await new Promise((resolve) => setImmediate(resolve));
         }
         const last = (await memory.head("sheet-1"))?.seq ?? 0;
-        await vi.waitFor(
-          () => {
-            for (const { from, got } of readers) expect(got.seqs()).toEqual(upTo(last, from + 1));
-          },
-          { interval: 2 },
-        );
+        await soon(() => {
+          for (const { from, got } of readers) expect(got.seqs()).toEqual(upTo(last, from + 1));
+        });
         expect(faults).toEqual([]);
         for (const { got } of readers) expect(got.beginnings).toMatchObject([{ recovered: true }]);
         fanOut.stop();
@@ -113,7 +112,7 @@ test("F2 what becomes durable in one turn is one frame, and the same frame for a
   const { log, fanOut } = stage();
   const readers = [reader(), reader(), reader()];
   for (const one of readers) fanOut.join("sheet-1", undefined, one.end);
-  await vi.waitFor(() => expect(readers.every((one) => one.got.beginnings.length === 1)).toBe(true));
+  await soon(() => expect(readers.every((one) => one.got.beginnings.length === 1)).toBe(true));
   await new Promise((resolve) => setImmediate(resolve));
   const head = await log.create("sheet-1");
   const texts = [1, 2].map((seq) => JSON.stringify({ seq, loggedAt: 1, cause: "edit", readAt: [1, 1], ...typed("x") }));
@@ -131,7 +130,7 @@ test("F2 what becomes durable in one turn is one frame, and the same frame for a
       entry: { firstSeq: 2, lastSeq: 2, json: `[${texts[1]}]`, chain: end },
     },
   ]);
-  await vi.waitFor(() => expect(readers.every((one) => one.got.frames.length === 1)).toBe(true));
+  await soon(() => expect(readers.every((one) => one.got.frames.length === 1)).toBe(true));
   const frames = readers.map((one) => one.got.frames[0]);
   expect(frames[0]).toMatchObject({ firstSeq: 1, lastSeq: 2, chain: end });
   expect(frames[1]).toBe(frames[0]);
@@ -145,15 +144,15 @@ test("F3 a reader that stopped reading is let go at its limit, the others are no
   fanOut.join("sheet-1", undefined, slow.end);
   fanOut.join("sheet-1", undefined, quick.end);
   await learn({ log }, "sheet-1", typed("a"));
-  await vi.waitFor(() => expect(slow.got.frames.length + quick.got.frames.length).toBeGreaterThan(0));
+  await soon(() => expect(slow.got.frames.length + quick.got.frames.length).toBeGreaterThan(0));
   await new Promise((resolve) => setImmediate(resolve));
   slow.got.queued = limits.readerQueueMaxBytes;
   await learn({ log }, "sheet-1", typed("b"));
-  await vi.waitFor(() => expect(slow.got.ended).toBe("too-slow"));
-  await vi.waitFor(() => expect(quick.got.seqs().at(-1)).toBe(2));
+  await soon(() => expect(slow.got.ended).toBe("too-slow"));
+  await soon(() => expect(quick.got.seqs().at(-1)).toBe(2));
   expect(fanOut.watchers("sheet-1")).toBe(1);
   await learn({ log }, "sheet-1", typed("c"));
-  await vi.waitFor(() => expect(quick.got.seqs().at(-1)).toBe(3));
+  await soon(() => expect(quick.got.seqs().at(-1)).toBe(3));
   expect(slow.got.seqs()).not.toContain(3);
   expect(faults).toEqual([]);
 });
@@ -169,7 +168,7 @@ test("replay waits for a reader's network instead of filling memory", async () =
   expect(got.frames).toHaveLength(0);
   got.queued = 0;
   got.drain();
-  await vi.waitFor(() => expect(got.seqs()).toEqual(upTo(8)));
+  await soon(() => expect(got.seqs()).toEqual(upTo(8)));
 });
 
 test("an entry larger than a frame arrives in several, each with its own chain, live and in replay", async () => {
@@ -184,7 +183,7 @@ test("an entry larger than a frame arrives in several, each with its own chain, 
   const later = reader();
   fanOut.join("sheet-1", start, later.end);
   for (const { got } of [...live, later]) {
-    await vi.waitFor(() => expect(got.seqs()).toEqual(upTo(52)), { timeout: 5_000 });
+    await soon(() => expect(got.seqs()).toEqual(upTo(52)));
     for (const frame of got.frames) {
       expect(frame.data.length).toBeLessThanOrEqual(limits.frameMaxBytes);
       expect(frame.chain).toBe(await log.chainAt("sheet-1", frame.lastSeq));
@@ -198,10 +197,10 @@ test("one change that is larger than a frame is not cut", async () => {
   const { log, fanOut } = stage();
   const { got, end } = reader();
   fanOut.join("sheet-1", undefined, end);
-  await vi.waitFor(() => expect(got.beginnings).toHaveLength(1));
+  await soon(() => expect(got.beginnings).toHaveLength(1));
   const cells = Array.from({ length: 30 }, () => ["x".repeat(49_000)]);
   await learn({ log }, "sheet-1", { kind: "cells", sheetId: 7, at: { row: 0, column: 0 }, cells });
-  await vi.waitFor(() => expect(got.seqs()).toEqual([1]));
+  await soon(() => expect(got.seqs()).toEqual([1]));
   expect(got.frames[0]?.data.length).toBeGreaterThan(limits.frameMaxBytes);
 });
 
@@ -210,14 +209,14 @@ test("a log that began a new life tells its readers to start afresh", async () =
   const { got, end } = reader();
   fanOut.join("sheet-1", undefined, end);
   await learn({ log }, "sheet-1", typed("a"), typed("b"));
-  await vi.waitFor(() => expect(got.frames).toHaveLength(1));
+  await soon(() => expect(got.frames).toHaveLength(1));
   await log.erase("sheet-1");
   await learn({ log }, "sheet-1", typed("c"), typed("d"), typed("e"));
-  await vi.waitFor(() => expect(got.beginnings).toHaveLength(2));
+  await soon(() => expect(got.beginnings).toHaveLength(2));
   const head = await log.head("sheet-1");
   expect(got.beginnings[1]).toMatchObject({ head: { epoch: head?.epoch }, recovered: false });
   await learn({ log }, "sheet-1", typed("f"));
-  await vi.waitFor(() => expect(got.seqs().at(-1)).toBe(4));
+  await soon(() => expect(got.seqs().at(-1)).toBe(4));
   expect(faults).toEqual([]);
 });
 
@@ -226,7 +225,7 @@ test("a log that fails ends its reader with internal, and the fault is told", as
   const broken = stage({ ...memory, readAfter: () => Promise.reject(new Error("gone")) });
   const { got, end } = reader();
   broken.fanOut.join("sheet-1", undefined, end);
-  await vi.waitFor(() => expect(got.ended).toBe("internal"));
+  await soon(() => expect(got.ended).toBe("internal"));
   expect(broken.faults).toHaveLength(1);
   expect(broken.fanOut.watchers("sheet-1")).toBe(0);
 });
@@ -241,7 +240,7 @@ test("facts are told soon after they changed, coalesced, and to those who read",
     const facts = {
       script: { answerers: [], triggers: [] },
       allowance: { spentMs: 0, limitMs: 1 },
-      sweep: { unprovenRows: 0 },
+      sweep: { openRows: 0, unprovenRows: 0 },
       healed: { count: 0 },
       watchers: 1,
       relay: { version: "1", protocol: 1 },
@@ -285,9 +284,9 @@ test("a frame's changes are the stored text, byte for byte", async () => {
   const { log, fanOut } = stage();
   const { got, end } = reader();
   fanOut.join("sheet-1", undefined, end);
-  await vi.waitFor(() => expect(got.beginnings).toHaveLength(1));
+  await soon(() => expect(got.beginnings).toHaveLength(1));
   await learn({ log }, "sheet-1", typed('"] } \\ \u2028 \ud83d\ude00 \u0000'));
-  await vi.waitFor(() => expect(got.frames).toHaveLength(1));
+  await soon(() => expect(got.frames).toHaveLength(1));
   const [entry] = await log.readAfter("sheet-1", 0, 1);
   const text = got.frames[0]?.data.toString() ?? "";
   expect(text).toContain(entry?.json);

@@ -2,7 +2,9 @@ import { request, type IncomingMessage } from "node:http";
 import { limits } from "@sheetwire/shared/limits";
 import { downFrameSchema } from "@sheetwire/shared/protocol";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { bearer, filled, learn, letIn, openRelay, typed, type TestRelay } from "../testing/testing.ts";
+import { bearer, filled, learn, letIn, openRelay, typed, type TestRelay, soon } from "../testing/testing.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
 
 let relay: TestRelay;
 let token: string;
@@ -57,15 +59,15 @@ test("an event stream begins where it stands and brings what comes, with ids to 
   await learn(relay, id, ...filled([["a"]]));
   const stream = await follow();
   expect(stream.answer.headers["content-type"]).toContain("text/event-stream");
-  await vi.waitFor(() => expect(stream.events[0]?.event).toBe("watching"));
+  await soon(() => expect(stream.events[0]?.event).toBe("watching"));
   await learn(relay, id, typed("b\nwith lines"), typed("c"));
-  await vi.waitFor(() => expect(stream.seqs()).toEqual([3, 4]));
-  await vi.waitFor(() => expect(stream.events.some((one) => one.event === "status")).toBe(true));
+  await soon(() => expect(stream.seqs()).toEqual([3, 4]));
+  await soon(() => expect(stream.events.some((one) => one.event === "status")).toBe(true));
   const last = stream.events.findLast((one) => one.event === "changes")?.id ?? "";
   stream.answer.destroy();
   await learn(relay, id, typed("d"));
   const again = await follow({ "last-event-id": last });
-  await vi.waitFor(() => expect(again.seqs()).toEqual([5]));
+  await soon(() => expect(again.seqs()).toEqual([5]));
   expect(JSON.parse(again.events[0]?.data ?? "")).toMatchObject({ recovered: true, seq: 5 });
   // The id of the beginning is the reader's place, not the head: nothing is skipped by resuming from it.
   expect(again.events[0]?.id).toBe(last);
@@ -74,9 +76,9 @@ test("an event stream begins where it stands and brings what comes, with ids to 
 test("since begins anywhere in the log, and an id of another life says to start afresh", async () => {
   await learn(relay, id, typed("a"), typed("b"));
   const stream = await follow({}, "?since=1");
-  await vi.waitFor(() => expect(stream.seqs()).toEqual([2]));
+  await soon(() => expect(stream.seqs()).toEqual([2]));
   const other = await follow({ "last-event-id": "another:1:0123456789abcdef" });
-  await vi.waitFor(() => expect(other.events[0]).toBeDefined());
+  await soon(() => expect(other.events[0]).toBeDefined());
   expect(JSON.parse(other.events[0]?.data ?? "")).toMatchObject({ recovered: false, seq: 2 });
 });
 
@@ -87,9 +89,9 @@ test("an id that no stream gave is malformed, and a since beyond the log is gone
 
 test("a revoked device's stream ends with the reason", async () => {
   const stream = await follow();
-  await vi.waitFor(() => expect(stream.events).toHaveLength(1));
+  await soon(() => expect(stream.events).toHaveLength(1));
   relay.access.revokeDevice(id, deviceId);
-  await vi.waitFor(() => expect(stream.hasEnded()).toBe(true));
+  await soon(() => expect(stream.hasEnded()).toBe(true));
   expect(stream.events.at(-1)).toMatchObject({ event: "refused" });
   expect(JSON.parse(stream.events.at(-1)?.data ?? "")).toMatchObject({ code: "unauthorized" });
   await learn(relay, id, typed("not for you"));
@@ -98,17 +100,17 @@ test("a revoked device's stream ends with the reason", async () => {
 
 test("a stream ends when the relay stops, and the relay does not wait for it", async () => {
   const stream = await follow();
-  await vi.waitFor(() => expect(stream.events).toHaveLength(1));
+  await soon(() => expect(stream.events).toHaveLength(1));
   const before = performance.now();
   await relay.stop();
   expect(performance.now() - before).toBeLessThan(4_000);
-  await vi.waitFor(() => expect(stream.hasEnded()).toBe(true));
+  await soon(() => expect(stream.hasEnded()).toBe(true));
   expect(JSON.parse(stream.events.at(-1)?.data ?? "")).toMatchObject({ code: "shutting-down", nextStep: "redial" });
 });
 
 test("a reader that stops reading is cut off before it holds more than its share of memory", async () => {
   const stream = await follow();
-  await vi.waitFor(() => expect(stream.events).toHaveLength(1));
+  await soon(() => expect(stream.events).toHaveLength(1));
   stream.answer.pause();
   const cells = Array.from({ length: 5 }, () => ["x".repeat(49_000)]);
   const change = { kind: "cells", sheetId: 7, at: { row: 0, column: 0 }, cells } as const;
@@ -117,10 +119,10 @@ test("a reader that stops reading is cut off before it holds more than its share
     await learn({ log: relay.log }, id, change);
     await new Promise((resolve) => setImmediate(resolve));
   }
-  await vi.waitFor(async () => {
+  await soon(async () => {
     const watches = await relay.metrics.watches.get();
     expect(watches.values[0]?.value).toBe(0);
   });
   stream.answer.resume();
-  await vi.waitFor(() => expect(stream.hasEnded()).toBe(true));
+  await soon(() => expect(stream.hasEnded()).toBe(true));
 });

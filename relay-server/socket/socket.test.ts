@@ -14,7 +14,10 @@ import {
   signed,
   typed,
   type TestRelay,
+  soon,
 } from "../testing/testing.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
 
 let relay: TestRelay;
 let id: string;
@@ -119,7 +122,7 @@ describe("a conversation", () => {
     const known = Array.from({ length: 60 }, (_, at) => letIn(relay, `sheet-many-${at}`));
     const rest = Array.from({ length: 41 }, (_, at) => letIn(relay, `sheet-more-${at}`));
     for (const one of known) client.say({ kind: "watch", spreadsheetId: one.spreadsheetId, token: one.token });
-    await vi.waitFor(() => expect(client.frames.filter((frame) => frame.kind === "watching")).toHaveLength(60));
+    await soon(() => expect(client.frames.filter((frame) => frame.kind === "watching")).toHaveLength(60));
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     for (const one of rest) client.say({ kind: "watch", spreadsheetId: one.spreadsheetId, token: one.token });
     expect(await client.until("refused")).toMatchObject({ code: "too-many-watches", spreadsheetId: "sheet-more-40" });
@@ -161,7 +164,7 @@ describe("resuming", () => {
       client.say({ kind: "watch", spreadsheetId: id, cursor: await cursorAt(seq) });
       // `watching` names the head: how far there is to go.
       expect(await client.until("watching")).toMatchObject({ recovered: true, ...(await cursorAt(5)) });
-      await vi.waitFor(() => expect(seqsOf(client.frames)).toEqual([1, 2, 3, 4, 5].slice(seq)));
+      await soon(() => expect(seqsOf(client.frames)).toEqual([1, 2, 3, 4, 5].slice(seq)));
       const chains = client.frames.flatMap((frame) => (frame.kind === "changes" ? [frame.chain] : []));
       expect(chains.slice(-1)).toEqual(seq < 5 ? [(await cursorAt(5)).chain] : []);
       client.close();
@@ -243,10 +246,7 @@ describe("a slow reader", () => {
     expect((await client.closed).code).toBe(refusals["too-slow"].closeCode);
     const again = await greet(relay.url, token);
     again.say({ kind: "watch", spreadsheetId: id, cursor: { epoch, seq, chain } });
-    await vi.waitFor(
-      () => expect(seqsOf(again.frames)).toEqual(Array.from({ length: count }, (_, at) => at + 1)),
-      10_000,
-    );
+    await soon(() => expect(seqsOf(again.frames)).toEqual(Array.from({ length: count }, (_, at) => at + 1)));
   }, 30_000);
 
   test("that takes not even the goodbye is cut all the same", async () => {
@@ -256,7 +256,7 @@ describe("a slow reader", () => {
     client.socket.pause();
     relay.access.revokeDevice(id, deviceId);
     relay.skip(6_000);
-    await vi.waitFor(async () => expect((await relay.metrics.sockets.get()).values[0]?.value).toBe(0), 5_000);
+    await soon(async () => expect((await relay.metrics.sockets.get()).values[0]?.value).toBe(0));
   });
 });
 

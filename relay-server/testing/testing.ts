@@ -3,6 +3,7 @@ import { createHmac, randomUUID } from "node:crypto";
 import { nextChain } from "@sheetwire/shared/digest";
 import { downFrameSchema, FEED_SUBPROTOCOL, type Change, type DownFrame, type Sheet } from "@sheetwire/shared/protocol";
 import { signatureHeader, signedPrefix } from "@sheetwire/shared/signing";
+import { vi } from "vitest";
 import { WebSocket } from "ws";
 import { bytesOfIngestKey, createAccess, type Access, type AccessStore } from "../access/access.ts";
 import { createMemoryAccessStore } from "../access/engines/memory.ts";
@@ -68,6 +69,10 @@ export async function openRelay(
     },
   };
 }
+
+/** Waits until `check` passes; patient, since test machines are busy. */
+export const soon = (check: () => void | Promise<void>): Promise<void> =>
+  vi.waitFor(check, { timeout: 10_000, interval: 5 });
 
 /** Makes a spreadsheet known with a device that reads it. */
 export function letIn({ access }: Pick<TestRelay, "access">, spreadsheetId: string) {
