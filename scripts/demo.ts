@@ -53,7 +53,8 @@ async function measure(
   const connectionString = await stage.register(spreadsheetId);
   await stage.pair(browser, spreadsheetId);
   const sheet = await openSheet(browser, spreadsheetId);
-  const panel = await browser.open(`sidepanel.html?spreadsheet=${spreadsheetId}`);
+  await sheet.locator("sheetwire-badge").getByRole("button").click();
+  const panel = await browser.sidePanel();
 
   say("first copy");
   const beganAt = Date.now();

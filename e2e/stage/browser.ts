@@ -1,5 +1,5 @@
 /** A real Chromium with the real extension beside a page that it takes for Google's. */
-import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type BrowserContext, type Page } from "playwright-core";
@@ -44,6 +44,10 @@ export async function openBrowser(needs: BrowserNeeds): Promise<Browser> {
       JSON.stringify({ extensions: { ui: { developer_mode: true } } }),
     );
   }
+  // The browser gets a copy of its own: a build that runs meanwhile does not pull the files from under it, and the same
+  // profile finds the extension under the same id again.
+  const extensionDir = join(profile, "extension-under-test");
+  if (!existsSync(extensionDir)) cpSync(needs.extensionDir, extensionDir, { recursive: true });
   const { headless = true, width = 1400, height = 900, args = [], colorScheme = "light" } = needs.look ?? {};
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: needs.executablePath,
@@ -52,8 +56,8 @@ export async function openBrowser(needs: BrowserNeeds): Promise<Browser> {
     colorScheme,
     ignoreDefaultArgs: headless ? [] : ["--enable-automation"],
     args: [
-      `--disable-extensions-except=${needs.extensionDir}`,
-      `--load-extension=${needs.extensionDir}`,
+      `--disable-extensions-except=${extensionDir}`,
+      `--load-extension=${extensionDir}`,
       `--host-resolver-rules=MAP docs.google.com ${new URL(needs.sheetsUrl).host}`,
       `--ignore-certificate-errors-spki-list=${needs.spki}`,
       "--remote-debugging-port=0",

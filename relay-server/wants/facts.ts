@@ -27,6 +27,7 @@ export function noteHeard(post: Post, desk: Desk, now: number): void {
 export function factsOf(state: SpreadsheetState, desk: Desk): Omit<RelayFacts, "watchers" | "relay"> {
   const { script, lastHeardAt, lastSweepAt, allowance, healed } = desk;
   let unprovenRows = 0;
+  let openRows = 0;
   let unknownCells = 0;
   let totalCells = 0;
   let isFirstCopy = false;
@@ -35,6 +36,7 @@ export function factsOf(state: SpreadsheetState, desk: Desk): Omit<RelayFacts, "
     const sheet = desk.sheets.get(held.sheet.sheetId);
     if (!sheet) continue;
     unprovenRows += lengthOf(sheet.unproven);
+    openRows += held.unknownRows + lengthOf(sheet.doubts);
     totalCells += usedCells(sheet);
     unknownCells += held.unknownRows * sheet.seen.usedColumns;
     isFirstCopy ||= held.unknownRows > 0 && sheet.checkedAt === undefined;
@@ -58,6 +60,7 @@ export function factsOf(state: SpreadsheetState, desk: Desk): Omit<RelayFacts, "
     sweep: {
       lastFullAt: Number.isFinite(lastFullAt) ? lastFullAt : undefined,
       nextBy: heardBefore === undefined ? undefined : heardBefore + limits.tickEveryMs,
+      openRows,
       unprovenRows,
     },
     healed,

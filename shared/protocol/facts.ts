@@ -18,6 +18,9 @@ export const relayFactsSchema = z.object({
     lastFullAt: momentSchema.optional(),
     /** By when the next check is due. */
     nextBy: momentSchema.optional(),
+    /** Rows whose content is not known, or known and not believed: they are being read. */
+    openRows: z.int().nonnegative(),
+    /** Rows that changed since digests agreed last. They are believed; the next check proves them. */
     unprovenRows: z.int().nonnegative(),
   }),
   healed: z.object({ count: z.int().nonnegative(), lastAt: momentSchema.optional(), how: z.string().optional() }),

@@ -12,7 +12,7 @@ const MINUTE = 60 * SECOND;
 const relay = (more: Partial<RelayFacts> = {}): RelayFacts => ({
   script: { lastHeardAt: NOW - MINUTE, lastRunAt: NOW - MINUTE, answerers: ["trigger"], triggers: ["edit"] },
   allowance: { spentMs: 0, limitMs: limits.triggerDayMs },
-  sweep: { nextBy: NOW + 9 * MINUTE, unprovenRows: 0 },
+  sweep: { nextBy: NOW + 9 * MINUTE, openRows: 0, unprovenRows: 0 },
   healed: { count: 0 },
   watchers: 1,
   relay: { version: "0.1.0", protocol: 1 },
@@ -102,10 +102,17 @@ const table: readonly [situation: string, Partial<SyncFacts>, Tone, word: string
   ],
   [
     "rows that are read again",
-    { relay: relay({ sweep: { unprovenRows: 2 } }) },
+    { relay: relay({ sweep: { openRows: 2, unprovenRows: 2 } }) },
     "waiting",
     "Checking",
     "2 rows being read again.",
+  ],
+  [
+    "rows that wait for their proof",
+    { relay: relay({ sweep: { openRows: 0, unprovenRows: 2 } }) },
+    "good",
+    "Up to date",
+    "Up to date.",
   ],
   ["nothing changed yet", {}, "good", "Up to date", "Up to date."],
   ["a change just now", { lastChangeAt: NOW - SECOND }, "good", "Up to date", "Up to date, last change just now."],
@@ -144,7 +151,7 @@ describe("what people read", () => {
   });
 
   test("proof is shown with its time, by the reader's clock", () => {
-    const proven = relay({ sweep: { unprovenRows: 0, lastFullAt: NOW - MINUTE } });
+    const proven = relay({ sweep: { openRows: 0, unprovenRows: 0, lastFullAt: NOW - MINUTE } });
     expect(statusOf({ relay: proven }).checkedAt).toBe(NOW - MINUTE);
     expect(statusOf({ relay: proven, clockAheadMs: 500 }).checkedAt).toBe(NOW - MINUTE + 500);
     expect(statusOf().checkedAt).toBeUndefined();
@@ -152,7 +159,7 @@ describe("what people read", () => {
 
   test("a check that is late is said to be late", () => {
     expect(statusOf().detail).toContain(`Next check by ${clock(NOW + 9 * MINUTE)}.`);
-    const late = relay({ sweep: { unprovenRows: 0, nextBy: NOW - MINUTE } });
+    const late = relay({ sweep: { openRows: 0, unprovenRows: 0, nextBy: NOW - MINUTE } });
     expect(statusOf({ relay: late }).detail).toContain(`The check of ${clock(NOW - MINUTE)} is late.`);
   });
 });

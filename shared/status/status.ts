@@ -139,11 +139,12 @@ function describeScript(facts: SyncFacts, now: number): Status {
       detail: `What has been read is here already. ${heard}`,
     };
   }
-  if (relay.sweep.unprovenRows > 0) {
+  const { openRows, unprovenRows } = relay.sweep;
+  if (openRows > 0) {
     return {
       tone: "waiting",
       word: "Checking",
-      headline: `${count(relay.sweep.unprovenRows, "row")} being read again.`,
+      headline: `${count(openRows, "row")} being read again.`,
       detail: `Something changed there in a way that needs another look. ${heard}`,
     };
   }
@@ -154,12 +155,13 @@ function describeScript(facts: SyncFacts, now: number): Status {
       : nextBy < now
         ? ` The check of ${clock(nextBy)} is late.`
         : ` Next check by ${clock(nextBy)}.`;
+  const unchecked = unprovenRows === 0 ? "" : ` ${count(unprovenRows, "row")} changed since the last check.`;
   return {
     tone: "good",
     word: "Up to date",
     headline:
       facts.lastChangeAt === undefined ? "Up to date." : `Up to date, last change ${ago(facts.lastChangeAt, now)}.`,
-    detail: `${heard}${next}`,
+    detail: `${heard}${unchecked}${next}`,
   };
 }
 
