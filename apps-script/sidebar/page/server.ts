@@ -1,4 +1,5 @@
 /** The script's functions, called from its pages. */
+import type { Answer } from "./words.ts";
 
 type Runner = {
   withSuccessHandler(handler: (answer: unknown) => void): Runner;
@@ -6,18 +7,6 @@ type Runner = {
 } & Readonly<Record<string, (...args: readonly string[]) => void>>;
 
 declare const google: { script: { run: Runner; host: { close(): void } } };
-
-export type Answer = {
-  readonly ok: boolean;
-  readonly message?: string;
-  readonly notice?: string;
-  readonly connected?: boolean;
-  readonly answeredInMs?: number;
-  readonly words?: string;
-  readonly wantsLeft?: boolean;
-  readonly kept?: boolean;
-  readonly triggerMissing?: boolean;
-};
 
 /** Never rejects: a call that did not come through is an answer that says so. */
 export function callScript(name: string, ...args: readonly string[]): Promise<Answer> {

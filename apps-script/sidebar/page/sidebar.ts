@@ -1,6 +1,6 @@
 /** The panel inside Google Sheets: how the wire is, asked again every 15 seconds while somebody can see it. */
-import { callScript, part, type Answer } from "./server.ts";
-import { describe, type Words } from "./words.ts";
+import { callScript, part } from "./server.ts";
+import { describe, type Answer, type Words } from "./words.ts";
 
 const everyMs = 15_000;
 
@@ -42,6 +42,14 @@ async function refresh(): Promise<void> {
   isAsking = false;
 }
 
+/** A full check says itself what came of it, in the corner of the sheet. */
+async function onCheck(): Promise<void> {
+  check.disabled = true;
+  await callScript("checkNow");
+  check.disabled = false;
+  await refresh();
+}
+
 async function onDisconnect(): Promise<void> {
   if (disconnect.dataset["sure"] !== "yes") {
     disconnect.dataset["sure"] = "yes";
@@ -61,7 +69,7 @@ function forgetDisconnect(): void {
   disconnect.textContent = "Disconnect";
 }
 
-check.addEventListener("click", () => void refresh());
+check.addEventListener("click", () => void onCheck());
 connect.addEventListener("click", () => void callScript("showConnect"));
 disconnect.addEventListener("click", () => void onDisconnect());
 disconnect.addEventListener("blur", forgetDisconnect);

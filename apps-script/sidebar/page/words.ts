@@ -1,5 +1,17 @@
 /** What the script found, in words for the person who looks at the panel. */
-import type { Answer } from "./server.ts";
+
+/** What the script's functions answer to its pages. */
+export type Answer = {
+  readonly ok: boolean;
+  readonly message?: string;
+  readonly notice?: string;
+  readonly connected?: boolean;
+  readonly answeredInMs?: number;
+  readonly words?: string;
+  readonly wantsLeft?: boolean;
+  readonly kept?: boolean;
+  readonly triggerMissing?: boolean;
+};
 
 export type Words = {
   readonly tone: "good" | "waiting" | "bad" | "quiet";
