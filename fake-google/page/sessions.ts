@@ -82,7 +82,7 @@ export function createSessions(needs: { framesUrl: () => string }) {
     find: (id: string): Session | undefined => sessions.get(id),
     frame: (id: string): Frame | undefined => frames.get(id),
     stop: (): void => {
-      for (const session of [...sessions.values()]) session.close();
+      for (const session of sessions.values()) session.close();
     },
   };
 }

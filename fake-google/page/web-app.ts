@@ -17,7 +17,6 @@ const mimeTypes: Record<string, string> = {
 
 export function addWebApps(server: FastifyInstance, world: World): void {
   const contents = new Map<string, Content>();
-  server.addContentTypeParser("*", { parseAs: "string" }, (_request, body, done) => done(null, body));
 
   async function run(
     request: FastifyRequest<{ Params: { deploymentId: string } }>,
@@ -70,9 +69,14 @@ export function addWebApps(server: FastifyInstance, world: World): void {
       .send("");
   }
 
-  server.post<{ Params: { deploymentId: string } }>("/macros/s/:deploymentId/exec", (request, reply) =>
-    run(request, reply, "doPost"),
-  );
+  // A script is given the body as it came, JSON or not.
+  void server.register(async (raw) => {
+    raw.removeAllContentTypeParsers();
+    raw.addContentTypeParser("*", { parseAs: "string" }, (_request, body, done) => done(null, body));
+    raw.post<{ Params: { deploymentId: string } }>("/macros/s/:deploymentId/exec", (request, reply) =>
+      run(request, reply, "doPost"),
+    );
+  });
   server.get<{ Params: { deploymentId: string } }>("/macros/s/:deploymentId/exec", (request, reply) =>
     run(request, reply, "doGet"),
   );

@@ -169,7 +169,7 @@ function onCells(project: Project, op: string, args: unknown): unknown {
 }
 
 function readerOf({ spreadsheet }: Project, what: (typeof whats)[number]): (cell: Cell) => ScriptValue {
-  if (what.startsWith("value")) return spreadsheet.scriptValue;
+  if (what.startsWith("value")) return (cell) => spreadsheet.scriptValue(cell);
   if (what.startsWith("display")) return spreadsheet.display;
   if (what.startsWith("formula")) return (cell) => cell.formula ?? "";
   return (cell) => (cell.format === "" ? "General" : cell.format);

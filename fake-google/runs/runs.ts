@@ -29,6 +29,7 @@ type Thread = {
 export function createRuns(needs: RunsNeeds) {
   const idle: Thread[] = [];
   const all = new Set<Thread>();
+  const ending = new Set<Promise<number>>();
   let isStopped = false;
 
   function open(): Thread {
@@ -83,7 +84,9 @@ export function createRuns(needs: RunsNeeds) {
     thread.answerer = answerer;
     const result = await new Promise<RunResult>((resolve) => {
       const timer = setTimeout(() => {
-        void thread.worker.terminate();
+        // Gone at once for everybody else, though its end takes a moment.
+        all.delete(thread);
+        ending.add(thread.worker.terminate());
         resolve({ ok: false, error: "Exception: Exceeded maximum execution time", zoneCalls: 0 });
       }, limitMs);
       thread.finish = (ended) => {
@@ -110,7 +113,7 @@ export function createRuns(needs: RunsNeeds) {
     /** Ends every thread, runs in progress included. */
     async stop(): Promise<void> {
       isStopped = true;
-      await Promise.all([...all].map((thread) => thread.worker.terminate()));
+      await Promise.all([...ending, ...[...all].map((thread) => thread.worker.terminate())]);
     },
   };
 }

@@ -69,7 +69,7 @@ async function settled(value: unknown): Promise<unknown> {
   const open = new Promise<undefined>((done) => {
     setImmediate(() => done(undefined));
   });
-  return Promise.race([value, open]);
+  return Promise.race([Promise.resolve(value), open]);
 }
 
 function messageOf(error: unknown): string {
@@ -84,7 +84,7 @@ const host: Host = {
     port.postMessage({ op, args, bytes });
     Atomics.wait(flag, 0, 0);
     Atomics.store(flag, 0, 0);
-    const received = receiveMessageOnPort(port) as { message: Answer } | undefined;
+    const received: { message: Answer } | undefined = receiveMessageOnPort(port);
     return (
       received?.message ?? {
         json: "null",

@@ -42,7 +42,9 @@ export function displayOf(cell: Cell, locale: string): string {
   const rules = rulesOf(locale);
   if (format === "" || format === "@") return localised(generalText(value), rules);
   try {
-    const shown: string = FormulaParser.SSF.format(format, value);
+    // SSF takes a bare dot between the parts of a date for a decimal point.
+    const readable = isDateFormat(format) ? format.replaceAll(/([dmy])\.(?=[dmy])/gi, '$1"."') : format;
+    const shown: string = FormulaParser.SSF.format(readable, value);
     return isDateFormat(format) ? shown : localised(shown, rules);
   } catch {
     // SSF refuses dates before 1900 and formats it cannot read; Google then shows the number.

@@ -23,9 +23,9 @@ export type Host = { call: (op: string, args: string, bytes?: Int8Array) => Answ
 let host: Host = { call: () => ({ json: "null", error: "Not connected." }) };
 let current: Run | undefined;
 
-export function connect(to: Host, run: Run): void {
+export function connect(to: Host, facts: Run): void {
   host = to;
-  current = run;
+  current = facts;
 }
 
 export function run(): Run {
@@ -53,11 +53,8 @@ export function exception(message: string): Error {
 /** Bytes as scripts know them: numbers from -128 to 127. */
 function signed(bytes: Uint8Array | undefined): number[] {
   if (!bytes) return [];
-  const list = new Array<number>(bytes.length);
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] ?? 0;
-    list[i] = byte > 127 ? byte - 256 : byte;
-  }
+  const list: number[] = [];
+  for (const byte of bytes) list.push(byte > 127 ? byte - 256 : byte);
   return list;
 }
 

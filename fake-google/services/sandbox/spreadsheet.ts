@@ -36,7 +36,7 @@ function outgoing(value: unknown): unknown {
   if (Object.prototype.toString.call(value) === "[object Date]") return { $d: (value as Date).getTime() };
   if (value === undefined || value === null) return "";
   if (typeof value === "number" && !Number.isFinite(value)) return "#NUM!";
-  if (typeof value === "object") return String(value);
+  if (typeof value === "object") return Object.prototype.toString.call(value);
   return value;
 }
 
