@@ -27,6 +27,9 @@ export function useReading(
       isReading = true;
       try {
         await read(notice);
+      } catch (error) {
+        // What was being read when the view went away may fail: its mirror may be closed.
+        if (!isGone) throw error;
       } finally {
         isReading = false;
       }
