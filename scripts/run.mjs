@@ -17,5 +17,15 @@ export function projectNode() {
 if (process.argv[1] && import.meta.url === new URL(`file://${process.argv[1]}`).href) {
   const child = spawn(projectNode(), process.argv.slice(2), { stdio: "inherit", cwd: process.cwd() });
   for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.on(signal, () => child.kill(signal));
+  if (process.env["npm_lifecycle_event"] !== undefined) {
+    // npm hands a signal to its shell, and the shell dies without handing it on: then it was meant for the program.
+    const shell = process.ppid;
+    const watch = setInterval(() => {
+      if (process.ppid === shell) return;
+      clearInterval(watch);
+      child.kill("SIGTERM");
+    }, 250);
+    watch.unref();
+  }
   child.on("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }
