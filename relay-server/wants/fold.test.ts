@@ -112,6 +112,41 @@ describe("an edit", () => {
     expect(relay.rows(7)).toEqual(truth(sheet, 7));
     expect(relay.rows(8)).toEqual(truth(sheet, 8));
   });
+
+  test("larger than one run reads at once is read on by wants", () => {
+    const { sheet, relay } = copied(table(50, 4));
+    for (let row = 10; row < 40; row += 1) sheet.grid(7).rows[row] = ["a", row, null, "d"];
+    const part = sheet.edit(7, 10, 0, 5, 4);
+    relay.run("edit", [{ ...part, edited: { row: 10, column: 0, rows: 30, columns: 4 } } as Reading]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+  });
+});
+
+describe("a row too large for one post", () => {
+  test("comes in pieces and is whole with the last one", () => {
+    const row = Array.from({ length: 10 }, (_cell, column) => `c${column}`);
+    const sheet = new SheetDouble([{ sheetId: 7, title: "One", columns: 10, rows: [["a"], row, ["b"]] }]);
+    const relay = new RelayDouble(sheet);
+    const run = sheet.newRun();
+    const wants = relay.take(sheet.post(run, 0, "install", [sheet.sheets()]));
+    const [want] = wants;
+    if (!want || want.kind !== "rows") throw new Error("Expected one want for rows.");
+    const piece = (index: number, from: number, to: number): Reading => ({
+      kind: "cells",
+      readAt: [sheet.now, sheet.now],
+      sheetId: 7,
+      at: { row: index, column: from },
+      cells: [canonicalRow(sheet.grid(7).rows[index] ?? []).slice(from, to)],
+      size: { rows: 1, columns: to - from },
+      sheetRows: 3,
+      sheetColumns: 10,
+    });
+    relay.take(sheet.post(run, 1, "install", [piece(0, 0, 10), piece(1, 0, 4)]));
+    relay.take(sheet.post(run, 2, "install", [piece(1, 4, 8)]));
+    const last = relay.take(sheet.post(run, 3, "install", [piece(1, 8, 10), { ...piece(2, 0, 10), want: want.id }]));
+    expect(relay.rows(7)).toEqual(truth(sheet));
+    expect(last.map((one) => one.kind)).toEqual(["digests"]);
+  });
 });
 
 describe("structure", () => {
@@ -325,4 +360,4 @@ test("whatever happens, lost events and late posts included, a check makes the s
     }),
     { numRuns: 1_500 },
   );
-});
+}, 60_000);

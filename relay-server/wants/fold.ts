@@ -57,9 +57,9 @@ class Fold {
       this.#take({ ...reading, readAt: clampReadAt(reading.readAt, this.#now) }, lease);
       if (lease) this.#desk.leases.delete(lease.want.id);
     }
-    if (cause === "edit" && n === 0 && readings.some((reading) => reading.kind === "cells"))
-      this.#checkFormulasAfterEdit();
-    if (CHECKING.has(cause)) this.#checkWhatIsUnproven(n === 0 && cause !== "install");
+    const wasEdited = readings.some((reading) => reading.kind === "cells" && reading.want === undefined);
+    if (cause === "edit" && wasEdited) this.#checkFormulasAfterEdit();
+    if (CHECKING.has(cause)) this.#checkWhatIsUnproven(n === 0 && (cause === "sweep" || cause === "manual"));
   }
 
   #take(reading: Reading, lease: Lease | undefined): void {
@@ -90,7 +90,8 @@ class Fold {
     const arrival = this.#arrival(-1, { top: 0, bottom: 1, left: 0, right: 1 }, reading.readAt, lease);
     const wanted = spreadsheetAsHeld(reading.spreadsheet, this.#state);
     const differs = JSON.stringify(wanted) !== JSON.stringify(this.#state.snapshotHead().spreadsheet);
-    const structural = this.#post.cause.startsWith("change:") && this.#post.n === 0;
+    // A list of sheets that nobody asked for was sent because something happened, now or in a run whose post was lost.
+    const structural = this.#post.cause.startsWith("change:") && reading.want === undefined;
     const before = desk.sheetsStamp;
     if (before && !isAfter(arrival, before)) {
       // Two lists of sheets whose order is not certain: this one is not believed, the next one asked for is. What it was
@@ -184,10 +185,21 @@ class Fold {
     }
     // A want for whole rows is answered for whole rows, however far to the right there was anything to read.
     const reach = Math.max(size.columns, wantedWidth(lease) ?? 0);
-    const isWhole = at.column === 0 && reach >= reading.sheetColumns;
+    const isWhole =
+      at.column === 0 &&
+      (reach >= reading.sheetColumns || (size.rows === 1 && this.#isBeginningOfRow(sheetId, at.row)));
     const width = isWhole ? reading.sheetColumns : size.columns;
     this.#place(reading, lease, { top: at.row, left: at.column, width, rows, isWhole });
     this.#closeDoubts(sheetId, wantedRows(lease), lease);
+  }
+
+  /** A row too large for one post comes in pieces to whoever asked for it; the first makes it known, the others fill it. */
+  #isBeginningOfRow(sheetId: number, row: number): boolean {
+    return [...this.#desk.leases.values()].some(({ want, run }) => {
+      if (run !== this.#post.run || want.kind === "sheets" || want.sheetId !== sheetId) return false;
+      if (want.kind === "rows") return want.rows.includes(row);
+      return want.kind === "cells" && row >= want.range.startRowIndex && row < want.range.endRowIndex;
+    });
   }
 
   #takeRows(reading: ReadingOf<"rows">, lease: Lease | undefined): void {
@@ -245,6 +257,7 @@ class Fold {
       this.#wantDigests(sheetId);
       return;
     }
+    if (reading.kind === "cells" && reading.edited) this.#doubtUnread(sheetId, reading.edited, stretch, left + width);
     const found = differences(
       top,
       left,
@@ -289,6 +302,21 @@ class Fold {
       if (isHeal) this.#healed(cells.length);
     }
     if (isHeal) desk.restless = true;
+  }
+
+  /** An edit larger than a run can read at once: what it did not read is read next. */
+  #doubtUnread(
+    sheetId: number,
+    edited: { row: number; column: number; rows: number; columns: number },
+    read: Stretch,
+    right: number,
+  ): void {
+    const end = edited.row + edited.rows;
+    if (edited.column + edited.columns > right) this.#doubt(sheetId, { from: edited.row, to: end });
+    else {
+      if (edited.row < read.from) this.#doubt(sheetId, { from: edited.row, to: Math.min(end, read.from) });
+      if (end > read.to) this.#doubt(sheetId, { from: Math.max(edited.row, read.to), to: end });
+    }
   }
 
   /** A typed edit whose surroundings, or whose old value, are not what is held: rows or columns moved, or an event was lost. */

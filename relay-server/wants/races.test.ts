@@ -103,16 +103,20 @@ const FAILED_ONCE: [[number, number, number][]][] = [
 test.each([
   ["edits", false],
   ["edits and structure", true],
-] as const)("overlapping runs of %s end right, or are known to be open", (_, withStructure) => {
-  fc.assert(
-    fc.property(schedule, (choices) => {
-      const { sheet, relay } = play(choices, withStructure);
-      const isEqual = JSON.stringify(relay.rows(7)) === JSON.stringify(truth(sheet));
-      expect(isEqual || isOpen(relay)).toBe(true);
-    }),
-    { numRuns: 4_000, examples: FAILED_ONCE },
-  );
-});
+] as const)(
+  "overlapping runs of %s end right, or are known to be open",
+  (_, withStructure) => {
+    fc.assert(
+      fc.property(schedule, (choices) => {
+        const { sheet, relay } = play(choices, withStructure);
+        const isEqual = JSON.stringify(relay.rows(7)) === JSON.stringify(truth(sheet));
+        expect(isEqual || isOpen(relay)).toBe(true);
+      }),
+      { numRuns: 4_000, examples: FAILED_ONCE },
+    );
+  },
+  60_000,
+);
 
 test("what overlapping runs left open is closed by one more run", () => {
   fc.assert(
@@ -125,4 +129,4 @@ test("what overlapping runs left open is closed by one more run", () => {
     }),
     { numRuns: 2_000 },
   );
-});
+}, 60_000);
