@@ -554,6 +554,19 @@ describe("the control API", () => {
     expect((await get(`/spreadsheets/${id}/sheets/0/rows`))["rows"]).toEqual([["kept"]]);
   });
 
+  test("a run can be held at a service call from outside, and let go", async () => {
+    const id = await connected([["x"]]);
+    const { body } = await post(`/spreadsheets/${id}/gates`, { op: "fetch" });
+    const gate = `/spreadsheets/${id}/gates/${String(body["gateId"])}`;
+    await act(id, { action: "type", a1: "A1", value: "y" });
+    await expect.poll(() => get(gate)).toEqual({ held: 2 });
+    expect(await get(`/spreadsheets/${id}/idle?timeoutMs=50`)).toEqual({ idle: false });
+    expect(await (await fetch(`${google.url}/control${gate}`, { method: "DELETE" })).json()).toEqual({ released: 2 });
+    await listener.until(2);
+    expect(await idle(id)).toEqual({ idle: true });
+    expect((await post(`/spreadsheets/${id}/gates`, { op: "range read" })).status).toBe(400);
+  });
+
   test("csv is read as typed by the locale, rows are taken as they are", async () => {
     const { body } = await post("/spreadsheets", {
       title: "T",

@@ -185,6 +185,31 @@ export function createControl(world: World): FastifyInstance {
     return { idle };
   });
 
+  server.post<ForSpreadsheet>("/control/spreadsheets/:id/gates", async (request, reply) => {
+    const { gates } = find(request.params.id);
+    const { op, when } = z
+      .strictObject({ op: z.string().regex(/^\w+(\.\w+)?$/), when: z.enum(["before", "after"]).default("before") })
+      .parse(request.body);
+    return reply.code(201).send({ gateId: gates.keep(gates.close(op, when)) });
+  });
+  server.get<{ Params: { id: string; gateId: string } }>(
+    "/control/spreadsheets/:id/gates/:gateId",
+    async (request, reply) => {
+      const gate = find(request.params.id).gates.kept(request.params.gateId);
+      return gate ? { held: gate.held() } : problem(reply, 404, "There is no such gate.");
+    },
+  );
+  server.delete<{ Params: { id: string; gateId: string } }>(
+    "/control/spreadsheets/:id/gates/:gateId",
+    async (request, reply) => {
+      const gate = find(request.params.id).gates.kept(request.params.gateId);
+      if (!gate) return problem(reply, 404, "There is no such gate.");
+      const released = gate.held();
+      gate.open();
+      return { released };
+    },
+  );
+
   server.get("/control/usage", async (request) => {
     const { spreadsheetId } = z.object({ spreadsheetId: z.string().optional() }).parse(request.query);
     return spreadsheetId === undefined ? world.usage() : { ...find(spreadsheetId).usage };

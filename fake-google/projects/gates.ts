@@ -45,7 +45,21 @@ export function createGates() {
     }
   }
 
-  return { close, pass, openAll: (): void => [...gates.keys()].forEach((gate) => gate.open()) };
+  /** For callers from outside this process, who can hold no object: a name for the gate while it is closed. */
+  const names = new Map<string, Gate>();
+  function keep(gate: Gate): string {
+    const gateId = String(names.size + 1);
+    names.set(gateId, gate);
+    return gateId;
+  }
+
+  return {
+    keep,
+    kept: (gateId: string): Gate | undefined => names.get(gateId),
+    close,
+    pass,
+    openAll: (): void => [...gates.keys()].forEach((gate) => gate.open()),
+  };
 }
 
 export type Gates = ReturnType<typeof createGates>;

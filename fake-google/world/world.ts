@@ -11,20 +11,40 @@ import { profileNamed, type Profile } from "../triggers/triggers.ts";
 import { isLocale } from "../typing/typing.ts";
 import { isZone } from "../zones/zones.ts";
 
-const text = z.string().max(maxCellChars);
-const value = z.union([z.null(), z.boolean(), z.number(), text]);
-const cell = z.union([
-  value,
-  z.object({
-    v: value.optional(),
-    f: text.regex(/^=/).optional(),
-    d: text.optional(),
-    e: z.string().max(32).optional(),
-  }),
-]);
+/** A cell as it may be handed over. By hand, since a schema for each of a million cells would take seconds. */
+function isLoaded(input: unknown): input is Loaded {
+  if (isValue(input)) return true;
+  if (typeof input !== "object" || input === null) return false;
+  const { v = null, f, d, e, ...others } = input as Record<string, unknown>;
+  const isText = (one: unknown): boolean =>
+    one === undefined || (typeof one === "string" && one.length <= maxCellChars);
+  return (
+    isValue(v) &&
+    isText(f) &&
+    isText(d) &&
+    isText(e) &&
+    String(f ?? "=").startsWith("=") &&
+    Object.keys(others).length === 0
+  );
+}
+
+const isValue = (input: unknown): boolean =>
+  input === null ||
+  typeof input === "number" ||
+  typeof input === "boolean" ||
+  (typeof input === "string" && input.length <= maxCellChars);
+
+const isRows = (input: unknown): boolean =>
+  Array.isArray(input) &&
+  input.length <= 2_000_000 &&
+  input.every((row) => Array.isArray(row) && row.length <= maxColumns && row.every(isLoaded));
+
 const sheetTitle = z.string().min(1).max(100);
 const sheetSchema = z.union([
-  z.strictObject({ title: sheetTitle, rows: z.array(z.array(cell).max(maxColumns)).max(2_000_000) }),
+  z.strictObject({
+    title: sheetTitle,
+    rows: z.custom<Loaded[][]>(isRows, "Rows are lists of cells: null, boolean, number, text or {v, f}."),
+  }),
   z.strictObject({ title: sheetTitle, csv: z.string() }),
 ]);
 
