@@ -23,7 +23,7 @@ function isLoaded(input: unknown): input is Loaded {
     isText(f) &&
     isText(d) &&
     isText(e) &&
-    String(f ?? "=").startsWith("=") &&
+    (typeof f !== "string" || f.startsWith("=")) &&
     Object.keys(others).length === 0
   );
 }
