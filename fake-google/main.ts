@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { datasets } from "./data/data.ts";
 import { createFakeGoogle, defaultBundleDir } from "./fake-google.ts";
@@ -48,8 +49,12 @@ async function start(): Promise<void> {
   });
   const spreadsheets: { title: string; editUrl: string }[] = [];
   if (values.data) {
+    const script = existsSync(values.bundle) ? await google.world.readBundle() : undefined;
     for (const dataset of datasets) {
-      const { spreadsheet, editUrl } = await google.world.createFromDataset(dataset);
+      const project = await google.world.createFromDataset(dataset);
+      const { spreadsheet, editUrl } = project;
+      // Without a built script the tables are there all the same, with no menu of a script.
+      if (script) project.push(script);
       spreadsheets.push({ title: spreadsheet.state.title, editUrl });
     }
   }
