@@ -62,13 +62,13 @@ const table: readonly [situation: string, Partial<SyncFacts>, Tone, word: string
     "Refused",
     "The relay refused the connection.",
   ],
-  ["a copy on its way", { copy: "fetching" }, "waiting", "Copying", "Fetching the copy"],
+  ["a copy on its way", { copy: "fetching" }, "waiting", "Copying", "Fetching the copy."],
   [
     "a copy on its way, with numbers",
     { copy: "fetching", fetched: { rows: 512, ofRows: 3_000 } },
     "waiting",
     "Copying",
-    "Fetching the copy: 512 of 3000 rows",
+    "Fetching the copy.",
   ],
   [
     "a copy that differs from its digest",
@@ -77,8 +77,8 @@ const table: readonly [situation: string, Partial<SyncFacts>, Tone, word: string
     "Repairing",
     "The copy differed from the sheet and is being fetched again.",
   ],
-  ["one change behind", { behindBy: 1 }, "waiting", "Catching up", "Catching up, 1 change to go"],
-  ["three changes behind", { behindBy: 3 }, "waiting", "Catching up", "Catching up, 3 changes to go"],
+  ["one change behind", { behindBy: 1 }, "waiting", "Catching up", "Catching up."],
+  ["three changes behind", { behindBy: 3 }, "waiting", "Catching up", "Catching up."],
   [
     "a relay that never heard of the sheet",
     { relay: relay({ script: { answerers: [], triggers: [] } }) },
@@ -91,7 +91,7 @@ const table: readonly [situation: string, Partial<SyncFacts>, Tone, word: string
     { relay: relay({ firstCopy: { doneCells: 999, totalCells: 1_000 } }) },
     "waiting",
     "Copying",
-    "The sheet is being read for the first time: 99 %",
+    "The sheet is being read for the first time.",
   ],
   [
     "the daily allowance used up",
@@ -105,7 +105,7 @@ const table: readonly [situation: string, Partial<SyncFacts>, Tone, word: string
     { relay: relay({ sweep: { openRows: 2, unprovenRows: 2 } }) },
     "waiting",
     "Checking",
-    "2 rows being read again.",
+    "Some rows are being read again.",
   ],
   [
     "rows that wait for their proof",
@@ -115,7 +115,7 @@ const table: readonly [situation: string, Partial<SyncFacts>, Tone, word: string
     "Up to date.",
   ],
   ["nothing changed yet", {}, "good", "Up to date", "Up to date."],
-  ["a change just now", { lastChangeAt: NOW - SECOND }, "good", "Up to date", "Up to date, last change just now."],
+  ["a change just now", { lastChangeAt: NOW - SECOND }, "good", "Up to date", "Up to date."],
 ];
 
 describe("what people read", () => {
@@ -129,6 +129,15 @@ describe("what people read", () => {
       expect(status).toMatchObject({ tone: "bad", word: "Refused" });
       expect(status.action).toBeTruthy();
     }
+  });
+
+  test("what counts or ages stands in the detail, so that a screen reader is not kept talking", () => {
+    expect(statusOf({ behindBy: 1 }).detail).toContain("1 change that is not");
+    expect(statusOf({ behindBy: 3 }).detail).toContain("3 changes that are not");
+    expect(statusOf({ copy: "fetching", fetched: { rows: 512, ofRows: 3_000 } }).detail).toContain("512 of 3000 rows");
+    expect(statusOf({ lastChangeAt: NOW - 12 * SECOND }).detail).toContain("Last change 12 s ago.");
+    expect(statusOf({ relay: relay({ firstCopy: { doneCells: 999, totalCells: 1_000 } }) }).detail).toContain("99 %");
+    for (const [, more] of table) expect(statusOf(more).headline).not.toMatch(/\d/);
   });
 
   test("every sentence is whole, whatever is known", () => {

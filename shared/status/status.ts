@@ -28,10 +28,13 @@ export type SyncFacts = {
 
 export type Tone = "good" | "waiting" | "bad" | "quiet";
 
-/** What a person reads. `headline` is one short sentence, `detail` what it means, `action` what to do. */
+/**
+ * What a person reads. `headline` is one short sentence; it holds nothing that counts or ages, since screen readers speak
+ * it whenever it changes. `detail` is what it means, `action` what to do.
+ */
 export type Status = {
   tone: Tone;
-  /** One word for the badge. */
+  /** A word or two for the badge. */
   word: string;
   headline: string;
   detail: string;
@@ -83,16 +86,16 @@ function describe(facts: SyncFacts, now: number): Status {
     return {
       tone: "waiting",
       word: "Copying",
-      headline: fetched ? `Fetching the copy: ${fetched.rows} of ${fetched.ofRows} rows` : "Fetching the copy",
-      detail: "What has arrived can be read already.",
+      headline: "Fetching the copy.",
+      detail: `${fetched ? `${fetched.rows} of ${fetched.ofRows} rows. ` : ""}What has arrived can be read already.`,
     };
   }
   if (facts.behindBy > 0) {
     return {
       tone: "waiting",
       word: "Catching up",
-      headline: `Catching up, ${count(facts.behindBy, "change")} to go`,
-      detail: "The relay has changes that are not in the copy yet.",
+      headline: "Catching up.",
+      detail: `The relay has ${count(facts.behindBy, "change")} that ${facts.behindBy === 1 ? "is" : "are"} not in the copy yet.`,
     };
   }
   return describeScript(facts, now);
@@ -135,8 +138,8 @@ function describeScript(facts: SyncFacts, now: number): Status {
     return {
       tone: "waiting",
       word: "Copying",
-      headline: `The sheet is being read for the first time: ${percent} %`,
-      detail: `What has been read is here already. ${heard}`,
+      headline: "The sheet is being read for the first time.",
+      detail: `${percent} % so far. What has been read is here already. ${heard}`,
     };
   }
   const { openRows, unprovenRows } = relay.sweep;
@@ -144,8 +147,8 @@ function describeScript(facts: SyncFacts, now: number): Status {
     return {
       tone: "waiting",
       word: "Checking",
-      headline: `${count(openRows, "row")} being read again.`,
-      detail: `Something changed there in a way that needs another look. ${heard}`,
+      headline: "Some rows are being read again.",
+      detail: `${count(openRows, "row")} changed in a way that needs another look. ${heard}`,
     };
   }
   const nextBy = onOurClock(relay.sweep.nextBy, facts);
@@ -155,13 +158,13 @@ function describeScript(facts: SyncFacts, now: number): Status {
       : nextBy < now
         ? ` The check of ${clock(nextBy)} is late.`
         : ` Next check by ${clock(nextBy)}.`;
+  const changed = facts.lastChangeAt === undefined ? "" : `Last change ${ago(facts.lastChangeAt, now)}. `;
   const unchecked = unprovenRows === 0 ? "" : ` ${count(unprovenRows, "row")} changed since the last check.`;
   return {
     tone: "good",
     word: "Up to date",
-    headline:
-      facts.lastChangeAt === undefined ? "Up to date." : `Up to date, last change ${ago(facts.lastChangeAt, now)}.`,
-    detail: `${heard}${unchecked}${next}`,
+    headline: "Up to date.",
+    detail: `${changed}${heard}${unchecked}${next}`,
   };
 }
 
