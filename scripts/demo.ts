@@ -21,7 +21,7 @@ const EDITS = 20;
 
 async function main(): Promise<number> {
   say("starting the stand-in for Google and the relay");
-  const stage = await openStage();
+  const stage = await openStage({}, { emails: true });
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, resolve);
   });

@@ -19,10 +19,10 @@ beforeAll(async () => {
 afterAll(() => stage.stop());
 
 const seq = async (): Promise<number> => (await mirrorOf(panel, spreadsheetId))?.seq ?? 0;
-const act = (...actions: Record<string, unknown>[]): Promise<void> =>
+const act = (...actions: ({ action: string } & Record<string, unknown>)[]): Promise<void> =>
   stage.control.act(
     spreadsheetId,
-    actions.map((one) => ({ sheetId, ...one }) as { action: string }),
+    actions.map((one) => ({ sheetId, ...one })),
   );
 
 test("the first copy of real data arrives and is the sheet", async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Page } from "playwright-core";
+import { buildAppsScript } from "../../apps-script/build.ts";
 import { findChromium } from "../../scripts/install.mjs";
 import { openBrowser, type Browser, type Look } from "./browser.ts";
 import { controlOf, type Control } from "./control.ts";
@@ -45,9 +46,18 @@ export type Stage = {
   stop: () => Promise<void>;
 };
 
-/** Starts Google's stand-in and a relay. `env` reaches the relay. */
-export async function openStage(env: Record<string, string> = {}): Promise<Stage> {
-  const google = await startProgram(join(root, "fake-google/main.ts"), ["--port", "0"], {});
+/**
+ * Starts Google's stand-in and a relay. `env` reaches the relay. With `emails` the script is one that asks Google who
+ * edits, as an admin can choose.
+ */
+export async function openStage(env: Record<string, string> = {}, how: { emails?: boolean } = {}): Promise<Stage> {
+  const args = ["--port", "0"];
+  if (how.emails) {
+    const outDir = join(root, "node_modules/.cache/sheetwire/script-with-emails");
+    await buildAppsScript({ outDir, emails: true });
+    args.push("--bundle", outDir);
+  }
+  const google = await startProgram(join(root, "fake-google/main.ts"), args, {});
   const said = google.listening;
   const sheets = { sheetsUrl: String(said["sheetsUrl"]), spki: String(said["spki"]) };
   const control = controlOf(google.url);
