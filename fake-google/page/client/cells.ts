@@ -134,11 +134,39 @@ export function createCells(place: HTMLElement, needs: CellsNeeds) {
       active instanceof HTMLInputElement || active instanceof HTMLTextAreaElement || active instanceof HTMLSelectElement
     );
   };
+  // The component opens its editor a moment after the first key: what is typed in between waits for it.
+  let isOpening = false;
+  let openingTimer: ReturnType<typeof setTimeout> | undefined;
+  const early: string[] = [];
+  function awaitEditor(): void {
+    isOpening = true;
+    clearTimeout(openingTimer);
+    openingTimer = setTimeout(() => {
+      isOpening = false;
+      early.length = 0;
+    }, 1500);
+  }
+  document.addEventListener("focusin", (event) => {
+    const input = event.target;
+    if (!isOpening || !(input instanceof HTMLInputElement) || !input.closest("revogr-edit")) return;
+    isOpening = false;
+    for (const key of early.splice(0)) {
+      if (key.length === 1) input.value += key;
+      else input.dispatchEvent(new KeyboardEvent("keydown", { key, code: key, bubbles: true, cancelable: true }));
+    }
+  });
   document.addEventListener(
     "keydown",
     (event) => {
       if (isTyping() || !sheet) return;
       const isCommand = event.ctrlKey || event.metaKey;
+      if (isOpening) {
+        early.push(event.key);
+        event.preventDefault();
+        event.stopPropagation();
+        return;
+      }
+      if (event.key.length === 1 && !isCommand && !event.altKey) awaitEditor();
       const key = event.key.toLowerCase();
       if (event.key === "Delete" || event.key === "Backspace")
         needs.act({ action: "clear", sheetId: sheet.sheetId, a1: nameOf(selection) });
