@@ -12,7 +12,7 @@ import { controlOf, type Control } from "./control.ts";
 import { differencesOf, mirrorOf } from "./mirror-rows.ts";
 import { startProgram, type Program } from "./program.ts";
 
-export { differencesOf, mirrorOf } from "./mirror-rows.ts";
+export { mirrorOf } from "./mirror-rows.ts";
 export type { Browser } from "./browser.ts";
 export type { Action, Control, ControlCell } from "./control.ts";
 export type { Program } from "./program.ts";
@@ -50,9 +50,9 @@ export type Stage = {
  * Starts Google's stand-in and a relay. `env` reaches the relay. With `emails` the script is one that asks Google who
  * edits, as an admin can choose.
  */
-export async function openStage(env: Record<string, string> = {}, how: { emails?: boolean } = {}): Promise<Stage> {
+export async function openStage(env: Record<string, string> = {}, script: { emails?: boolean } = {}): Promise<Stage> {
   const args = ["--port", "0"];
-  if (how.emails) {
+  if (script.emails) {
     const outDir = join(root, "node_modules/.cache/sheetwire/script-with-emails");
     await buildAppsScript({ outDir, emails: true });
     args.push("--bundle", outDir);
