@@ -136,20 +136,21 @@ function quantile(numbers: readonly number[], q: number): number {
 
 /** For a person: opens everything, prints the addresses, then each edit with its time from keystroke to panel. */
 async function show(stage: Stage, browser: Browser, spreadsheetId: string, stopped: Promise<void>): Promise<void> {
+  say("connecting the spreadsheet and reading it for the first time");
   await stage.connect(spreadsheetId);
   await stage.pair(browser, spreadsheetId);
   const sheet = await openSheet(browser, spreadsheetId);
+  for (const page of browser.context.pages()) if (page !== sheet) await page.close();
   const actedAt: number[] = [];
   sheet.on("request", (request) => {
     if (request.method() === "POST" && request.url().includes("/actions")) actedAt.push(Date.now());
   });
-  const panel = await browser.open(`sidepanel.html?spreadsheet=${spreadsheetId}`);
-  await sheet.bringToFront();
+  await sheet.locator("sheetwire-badge").getByRole("button").click();
+  const panel = await browser.sidePanel();
+  await until("the copy in the panel", async () => (await mirrorOf(panel, spreadsheetId))?.whole);
   say("");
   say(`  spreadsheet  https://docs.google.com/spreadsheets/d/${spreadsheetId}/edit  (in the browser that just opened)`);
-  say(
-    `  side panel   click the Sheetwire badge in the sheet, or chrome-extension://${browser.extensionId}/sidepanel.html?spreadsheet=${spreadsheetId}`,
-  );
+  say("  side panel   is open beside it; the Sheetwire badge in the sheet opens it again");
   say(`  relay        ${stage.relay.url}/status`);
   say(`  control      ${stage.google.url}/control`);
   say("");
