@@ -77,4 +77,22 @@ export const limits = {
   runLimitMs: 6 * 60_000,
   /** How often the script's own timed trigger fires, in milliseconds. */
   tickEveryMs: 10 * 60_000,
+  /** How long nothing has to be heard before what changed is proven, in milliseconds. */
+  quietMs: 5_000,
+  /** What is open is asked for after this long even if it never falls quiet, in milliseconds. */
+  openMostMs: 60_000,
+  /** A call of the web app that takes longer than this counts as unanswered, in milliseconds; the script reads for 20 s. */
+  callAnswerWithinMs: 25_000,
+  /** A call of the web app is given up after this, in milliseconds; less than the lease of what it asks. */
+  callTimeoutMs: 55_000,
+  /** Calls of web apps under way at once in one relay. Google runs at most 30 at once for one account. */
+  callsAtOnce: 16,
+  /** Calls of one web app, one after the other, each with the wants of the one before. */
+  callMaxRounds: 30,
+  /** Redirects followed in one call of a web app; Google's answer is behind one. */
+  callMaxRedirects: 3,
+  /** An open sidebar counts as there for so long after it was heard, in milliseconds. */
+  sidebarFreshMs: 45_000,
+  /** Entries in one answer of `GET …/cells/{a1}/history`. */
+  historyMaxEntries: 1_000,
 } as const;

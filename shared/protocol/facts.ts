@@ -11,6 +11,8 @@ export const relayFactsSchema = z.object({
     answerers: z.array(z.enum(["trigger", "webApp", "sidebar"])),
     triggers: z.array(z.string()),
     lastError: z.object({ at: momentSchema, code: z.string() }).optional(),
+    /** When the relay called the web app and got no answer; nothing was heard from the script since. */
+    callUnansweredSince: momentSchema.optional(),
   }),
   allowance: z.object({ spentMs: z.number(), limitMs: z.number(), resumesAt: momentSchema.optional() }),
   sweep: z.object({

@@ -228,6 +228,39 @@ describe("no surface lies about being alive", () => {
     expect(statusOf({ relay: stopped }).word).toBe("Script silent");
   });
 
+  test("P4 a call that goes unanswered shows within 30 s, with its age, and not before an answer may come", () => {
+    const since = (ms: number): Partial<SyncFacts> => ({
+      relay: relay({
+        script: {
+          lastHeardAt: NOW - MINUTE,
+          answerers: ["trigger"],
+          triggers: ["edit"],
+          callUnansweredSince: NOW - ms,
+        },
+      }),
+    });
+    expect(statusOf(since(limits.callAnswerWithinMs - 1)).tone).toBe("good");
+    expect(limits.callAnswerWithinMs).toBeLessThan(limits.liveMaxSilenceMs);
+    const told = statusOf(since(4 * MINUTE));
+    expect(told).toMatchObject({
+      tone: "bad",
+      word: "No answer",
+      headline: "The spreadsheet does not answer.",
+      detail: expect.stringMatching(/4 min ago.*Last heard from the sheet 1 min ago/),
+    });
+    expect(told.action).toBeDefined();
+  });
+  test("an unanswered call is aged by the relay's clock, however wrong this machine's is", () => {
+    const script = {
+      lastHeardAt: NOW - 90 * SECOND,
+      answerers: [],
+      triggers: [],
+      callUnansweredSince: NOW - 60 * SECOND,
+    };
+    const far = { clockAheadMs: -90 * SECOND, relay: relay({ script }) };
+    expect(describeStatus(facts(far), NOW - 90 * SECOND).word).toBe("No answer");
+    expect(describeStatus(facts({ ...far, clockAheadMs: 60 * SECOND }), NOW).tone).toBe("good");
+  });
   test("silence is measured on one clock, however wrong this machine's is", () => {
     const clockAheadMs = -45 * MINUTE;
     const status = describeStatus(

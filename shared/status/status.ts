@@ -124,6 +124,16 @@ function describeScript(facts: SyncFacts, now: number): Status {
       detail: `Edits are picked up again at ${clock(resumesAt)}. ${heard}`,
     };
   }
+  const unansweredSince = onOurClock(relay.script.callUnansweredSince, facts);
+  if (unansweredSince !== undefined && now - unansweredSince >= limits.callAnswerWithinMs) {
+    return {
+      tone: "bad",
+      word: "No answer",
+      headline: "The spreadsheet does not answer.",
+      detail: `The relay asked its script ${ago(unansweredSince, now)} and keeps asking. ${heard} Edits since then may be missing here.`,
+      action: "If it stays like this: in the spreadsheet, choose Sheetwire > Check now.",
+    };
+  }
   if (now - heardAt > 2 * limits.tickEveryMs) {
     return {
       tone: "bad",
