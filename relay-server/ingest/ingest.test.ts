@@ -227,3 +227,11 @@ test("posts of one turn share a commit", async () => {
   await Promise.all(edits.map(send));
   expect(commits).toBeLessThanOrEqual(3);
 });
+
+test("a log whose entries do not add up to its head is not served as good", async () => {
+  await copy();
+  const readAfter = log.readAfter.bind(log);
+  log.readAfter = async (spreadsheetId, seq, maxBytes) => (await readAfter(spreadsheetId, seq, maxBytes)).slice(0, -1);
+  ingest = open();
+  await expect(ingest.stateOf(sheet.spreadsheetId)).rejects.toThrow(/adds up to/);
+});

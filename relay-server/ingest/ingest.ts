@@ -15,20 +15,29 @@ import {
   type PostAnswer,
   type RefusalCode,
   type RelayFacts,
+  type Want,
 } from "@sheetwire/shared/protocol";
 import { judge, signedPrefix } from "@sheetwire/shared/signing";
 import { DiskFullError, HeadMovedError, type Append, type ChangeLog, type Head } from "../log/log.ts";
 import { SpreadsheetState } from "../sheets/sheets.ts";
 import {
+  answeringUntil,
   contradictionIn,
   emptyDesk,
   factsOf,
   foldPost,
   issueWants,
+  letGo,
   loadDesk,
+  noteAnswered,
   noteHeard,
+  noteUnanswered,
+  openWork,
   storeDesk,
+  wantCheck,
+  type CallHealth,
   type Desk,
+  type OpenWork,
 } from "../wants/wants.ts";
 
 export type IngestResult =
@@ -43,10 +52,33 @@ export type IngestResult =
 
 export type PostHeaders = { id: string | undefined; timestamp: string | undefined; signature: string | undefined };
 
+/** One round of a call of the web app: `run` is the relay's name for it, `n` counts its rounds from 0. */
+export type CallRound = { readonly run: string; readonly n: number; readonly sweepAll: boolean };
+
+/** What the relay has to go by when it thinks of asking by itself. */
+export type Standing = OpenWork & {
+  readonly webApp: string | undefined;
+  readonly calls: CallHealth;
+  readonly lastHeardAt: number | undefined;
+  readonly lastSweepAt: number | undefined;
+  /** Until when somebody who was asked has time to answer. */
+  readonly answeringUntil: number | undefined;
+};
+
 /** Takes posts as far as the log, and keeps the state that they are folded against. */
 export interface Ingest {
   /** One signed post, its raw body. Resolves when it is durable or refused; a refusal has stored nothing. */
   take(spreadsheetId: string, headers: PostHeaders, body: Buffer): Promise<IngestResult>;
+  /** The signed post with which the web app answered a call. Taken as any other, and as an answer to that round's wants. */
+  takeAnswer(spreadsheetId: string, headers: PostHeaders, body: Buffer, round: CallRound): Promise<IngestResult>;
+  /** How things stand; undefined for a spreadsheet without a record. */
+  standingOf(spreadsheetId: string): Promise<Standing | undefined>;
+  /** What to ask for in the first round of a call: leased to it, until it answers or `callEnded`. */
+  wantsFor(spreadsheetId: string, round: CallRound): Promise<readonly Want[]>;
+  /** A call that began at this moment has had no answer, so far or at all. */
+  callUnanswered(spreadsheetId: string, since: number): Promise<void>;
+  /** This call is over: what it was asked for and did not answer can be asked of others. */
+  callEnded(spreadsheetId: string, run: string): Promise<void>;
   /** The state at the durable head, loaded from the store when need be; undefined for a spreadsheet without a record. */
   stateOf(spreadsheetId: string): Promise<SpreadsheetState | undefined>;
   /** `watchers` and `relay` are filled in by the caller. */
@@ -99,7 +131,12 @@ export function createIngest(needs: IngestNeeds): Ingest {
   let committing: Promise<void> | undefined;
   let isClosed = false;
 
-  async function take(spreadsheetId: string, headers: PostHeaders, body: Buffer): Promise<IngestResult> {
+  async function take(
+    spreadsheetId: string,
+    headers: PostHeaders,
+    body: Buffer,
+    round?: CallRound,
+  ): Promise<IngestResult> {
     const refused = authenticate(needs, spreadsheetId, headers, body);
     if (refused) return refused;
     const webhookId = headers.id ?? "";
@@ -107,7 +144,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
     const key = `${spreadsheetId} ${webhookId}`;
     const twin = inFlight.get(key);
     if (twin) return twin.bodyHash === bodyHash ? twin.result : { ok: false, code: "id-reused" };
-    const result = takeOnce(spreadsheetId, webhookId, bodyHash, body);
+    const result = takeOnce(spreadsheetId, webhookId, bodyHash, body, round);
     inFlight.set(key, { bodyHash, result });
     try {
       return await result;
@@ -121,6 +158,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
     webhookId: string,
     bodyHash: string,
     body: Buffer,
+    round: CallRound | undefined,
   ): Promise<IngestResult> {
     if (isClosed) return { ok: false, code: "shutting-down", retryAfterMs: 1_000 };
     const taken = await log.takenPost(spreadsheetId, webhookId);
@@ -128,11 +166,15 @@ export function createIngest(needs: IngestNeeds): Ingest {
       return taken.bodyHash === bodyHash ? { ok: true, answer: taken.answer } : { ok: false, code: "id-reused" };
     const read = readPost(body);
     if ("refused" in read) return read.refused;
+    if (round && read.post.cause !== "call")
+      return { ok: false, code: "malformed", detail: "Not an answer to a call." };
+    // Each round is a run of its own at Google; to the relay they are one, since each was asked for after the one before.
+    const post = round ? { ...read.post, run: round.run, n: round.n } : read.post;
     const live = await liveOf(spreadsheetId, true);
     if (!live) return { ok: false, code: "unauthorized" };
     // From here to the commit's queue nothing is awaited: posts are folded one after the other.
     try {
-      return await fold(spreadsheetId, live, read.post, { webhookId, bodyHash });
+      return await fold(spreadsheetId, live, post, { webhookId, bodyHash }, round);
     } catch (error) {
       forget(spreadsheetId);
       needs.onFault(`Folding a post failed: ${nameOf(error)}`);
@@ -145,12 +187,14 @@ export function createIngest(needs: IngestNeeds): Ingest {
     live: Live,
     post: Post,
     { webhookId, bodyHash }: { webhookId: string; bodyHash: string },
+    round: CallRound | undefined,
   ): Promise<IngestResult> {
     const { state, desk } = live;
     const moment = now();
     const expected = state.head;
     const jsons: string[] = [];
-    noteHeard(post, desk, moment);
+    if (round) noteAnswered(desk, moment, round.sweepAll && round.n === 0);
+    else noteHeard(post, desk, moment);
     foldPost(
       post,
       state,
@@ -172,6 +216,8 @@ export function createIngest(needs: IngestNeeds): Ingest {
       },
       moment,
     );
+    // What did not fit into one answer is asked again in the next round.
+    if (round) letGo(desk, round.run);
     const wants = issueWants(post, state, desk, moment);
     const { epoch, seq, chain } = state.head;
     const answer = JSON.stringify({ epoch, seq, wants } satisfies PostAnswer);
@@ -190,37 +236,40 @@ export function createIngest(needs: IngestNeeds): Ingest {
     });
   }
 
-  /** Commits what this turn of the event loop brought, and then what arrived meanwhile, until nothing is left. */
+  /** Commits what this turn of the event loop brought. What arrives meanwhile shares the next commit. */
   async function commitSoon(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
-    while (group.length > 0) {
-      const mine = group;
-      group = [];
-      try {
-        await log.append(mine.map((one) => one.append));
-        for (const { resolve, answer } of mine) resolve({ ok: true, answer });
-        for (const spreadsheetId of new Set(mine.map((one) => one.append.spreadsheetId))) tell(spreadsheetId);
-        for (const one of mine) await storeStateIfDue(one.append.spreadsheetId, one.live);
-      } catch (error) {
-        // What was folded is not in the store: memory is rebuilt from there, and nobody was told otherwise.
-        for (const one of [...mine, ...group]) forget(one.append.spreadsheetId);
-        const refusal = refusalOf(error);
-        if (refusal.code === "internal") needs.onFault(`A commit failed: ${nameOf(error)}`);
-        const stranded = group;
-        group = [];
-        for (const { resolve } of [...mine, ...stranded]) resolve(refusal);
-      }
+    const mine = group;
+    group = [];
+    try {
+      await log.append(mine.map((one) => one.append));
+      for (const { resolve, answer } of mine) resolve({ ok: true, answer });
+      for (const spreadsheetId of new Set(mine.map((one) => one.append.spreadsheetId))) tell(spreadsheetId);
+      for (const one of mine) await storeStateIfDue(one);
+    } catch (error) {
+      // What was folded is not in the store: memory is rebuilt from there, and nobody was told otherwise. What was folded
+      // on top of it goes the same way.
+      const lost = new Set(mine.map((one) => one.append.spreadsheetId));
+      const stranded = group.filter((one) => lost.has(one.append.spreadsheetId));
+      group = group.filter((one) => !lost.has(one.append.spreadsheetId));
+      for (const spreadsheetId of lost) forget(spreadsheetId);
+      const refusal = refusalOf(error);
+      if (refusal.code === "internal") needs.onFault(`A commit failed: ${nameOf(error)}`);
+      for (const { resolve } of [...mine, ...stranded]) resolve(refusal);
     }
-    committing = undefined;
+    committing = group.length > 0 ? commitSoon() : undefined;
   }
 
-  async function storeStateIfDue(spreadsheetId: string, live: Live): Promise<void> {
+  /** Stores the state, when the log behind it has grown, and only at a head that is durable. */
+  async function storeStateIfDue({ append, live }: Pending): Promise<void> {
     if (live.tailChars < Math.max(STORE_STATE_AFTER_CHARS, live.storedChars)) return;
+    const { head } = live.state;
+    if (head.seq !== (append.entry?.lastSeq ?? append.expected.seq)) return;
     const lines = [...live.state.snapshotLines()];
     live.tailChars = 0;
     live.storedChars = lines.reduce((sum, line) => sum + line.length, 0);
     try {
-      await log.saveState(spreadsheetId, { head: live.state.head, lines });
+      await log.saveState(append.spreadsheetId, { head, lines });
     } catch (error) {
       needs.onFault(`Storing a state failed: ${nameOf(error)}`);
     }
@@ -261,6 +310,10 @@ export function createIngest(needs: IngestNeeds): Ingest {
       }
       if (entries.length === 0) break;
     }
+    const end = await log.head(spreadsheetId);
+    if (state.head.seq !== end?.seq || state.head.chain !== end.chain) {
+      throw new Error(`The log ends at change ${end?.seq}, but what can be read of it adds up to ${state.head.seq}.`);
+    }
     const json = await log.desk(spreadsheetId);
     const desk = json === undefined ? emptyDesk(startedAt) : loadDesk(json, startedAt);
     return { state, desk, tailChars, storedChars: 0 };
@@ -279,12 +332,44 @@ export function createIngest(needs: IngestNeeds): Ingest {
     return liveOf(spreadsheetId, false);
   }
 
+  /** Changes something on the desk outside a post. It becomes durable with the next one, and loses nothing if it does not. */
+  async function onDesk<T>(spreadsheetId: string, change: (live: Live) => T): Promise<T | undefined> {
+    if (isClosed) return undefined;
+    const live = await liveOf(spreadsheetId, false);
+    return live && change(live);
+  }
+
   return {
-    take,
+    take: (spreadsheetId, headers, body) => take(spreadsheetId, headers, body),
+    takeAnswer: take,
+    standingOf: (spreadsheetId) =>
+      onDesk(spreadsheetId, ({ state, desk }) => ({
+        ...openWork(state, desk),
+        webApp: desk.script.webApp,
+        calls: desk.calls,
+        lastHeardAt: desk.lastHeardAt,
+        lastSweepAt: desk.lastSweepAt,
+        answeringUntil: answeringUntil(desk, now()),
+      })),
+    async wantsFor(spreadsheetId, { run, n, sweepAll }) {
+      const wants = await onDesk(spreadsheetId, ({ state, desk }) => {
+        if (sweepAll) desk.sheetsSince ??= desk.order;
+        wantCheck(state, desk, sweepAll);
+        return issueWants({ run, n, cause: "call" }, state, desk, now());
+      });
+      return wants ?? [];
+    },
+    async callUnanswered(spreadsheetId, since) {
+      await onDesk(spreadsheetId, ({ desk }) => noteUnanswered(desk, since));
+      tell(spreadsheetId);
+    },
+    async callEnded(spreadsheetId, run) {
+      await onDesk(spreadsheetId, ({ desk }) => letGo(desk, run));
+    },
     stateOf: async (spreadsheetId) => (await durable(spreadsheetId))?.state,
     async factsOf(spreadsheetId) {
       const live = await liveOf(spreadsheetId, false);
-      return live && factsOf(live.state, live.desk);
+      return live && factsOf(live.state, live.desk, now());
     },
     onFacts(listener) {
       listeners.add(listener);

@@ -4,6 +4,7 @@
  * was read after that" can be said without any clock.
  */
 import * as z from "zod";
+import type { CallHealth } from "./policy.ts";
 import { readAtSchema, type Digest, type ReadAt, type Want } from "./types.ts";
 import type { Stretch } from "./stretches.ts";
 
@@ -82,8 +83,12 @@ export type Desk = {
   /** How many wants were issued since the start; with `startedAt` it names them. */
   wantCount: number;
   lastHeardAt: number | undefined;
-  /** When a check by the script's own timer came in last. */
+  /** When everything was checked last, or a check of everything began: by the script's own timer or by a call. */
   lastSweepAt: number | undefined;
+  /** How calls of the web app went. */
+  calls: CallHealth;
+  /** When an open sidebar was heard last. */
+  lastSidebarAt: number | undefined;
   script: {
     triggers: string[];
     lastError?: { at: number; code: string } | undefined;
@@ -106,6 +111,8 @@ export function emptyDesk(startedAt: number): Desk {
     wantCount: 0,
     lastHeardAt: undefined,
     lastSweepAt: undefined,
+    calls: {},
+    lastSidebarAt: undefined,
     script: { triggers: [] },
     allowance: { since: startedAt, spentMs: 0, runs: new Map() },
     healed: { count: 0 },
@@ -149,6 +156,13 @@ const storedSchema = z.object({
   ),
   lastHeardAt: z.number().optional(),
   lastSweepAt: z.number().optional(),
+  calls: z
+    .object({
+      okAt: z.number().optional(),
+      unansweredSince: z.number().optional(),
+      isBroken: z.boolean().optional(),
+    })
+    .default({}),
   script: z.object({
     triggers: z.array(z.string()),
     lastError: z.object({ at: z.number(), code: z.string() }).optional(),
@@ -160,13 +174,14 @@ const storedSchema = z.object({
 
 /** The part of the desk that must survive a restart. Reading times need not: the restart is a floor below all of them. */
 export function storeDesk(desk: Desk): string {
-  const { order, sheetsSince, lastHeardAt, lastSweepAt, script, allowance, healed } = desk;
+  const { order, sheetsSince, lastHeardAt, lastSweepAt, calls, script, allowance, healed } = desk;
   const stored: z.input<typeof storedSchema> = {
     order,
     sheetsSince,
     sheets: [...desk.sheets].map(([sheetId, sheet]) => ({ sheetId, ...sheet, round: undefined })),
     lastHeardAt,
     lastSweepAt,
+    calls,
     script,
     allowance: { since: allowance.since, spentMs: allowance.spentMs },
     healed,
@@ -181,6 +196,7 @@ export function loadDesk(json: string, startedAt: number): Desk {
   desk.sheetsSince = stored.sheetsSince;
   desk.lastHeardAt = stored.lastHeardAt;
   desk.lastSweepAt = stored.lastSweepAt;
+  desk.calls = stored.calls;
   desk.script = stored.script;
   desk.healed = stored.healed;
   desk.allowance = { ...stored.allowance, runs: new Map() };

@@ -3,15 +3,23 @@ import type { RelayFacts } from "@sheetwire/shared/protocol";
 import type { SpreadsheetState } from "../sheets/sheets.ts";
 import { usedCells } from "./fold.ts";
 import type { Desk } from "./desk.ts";
+import { webAppWorks } from "./policy.ts";
 import { lengthOf } from "./stretches.ts";
 import type { Post } from "./types.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 
-/** Notes that a post was heard, and what its run has spent of Google's daily trigger time. */
+/**
+ * Notes that a post was heard, and what its run has spent of Google's daily trigger time. A post of cause `call` that
+ * comes by itself is the open sidebar's; the web app only ever answers calls (see {@link noteAnswered}).
+ */
 export function noteHeard(post: Post, desk: Desk, now: number): void {
   desk.lastHeardAt = now;
-  if (post.cause === "sweep") desk.lastSweepAt = now;
+  if (post.cause === "sweep" && post.n === 0 && !webAppWorks(desk.calls, now)) desk.lastSweepAt = now;
+  if (post.cause === "call") desk.lastSidebarAt = now;
+  // The script speaks, but it left a call unanswered: it is there, its web app is not.
+  const { okAt, unansweredSince } = desk.calls;
+  if (unansweredSince !== undefined) desk.calls = { okAt, isBroken: true };
   const isTrigger = post.cause === "edit" || post.cause === "sweep" || post.cause.startsWith("change:");
   if (!isTrigger) return;
   const { allowance } = desk;
@@ -23,9 +31,35 @@ export function noteHeard(post: Post, desk: Desk, now: number): void {
   runs.set(post.run, { spentMs: Math.max(spentMs, runs.get(post.run)?.spentMs ?? 0), at: now });
 }
 
-/** What is known of one spreadsheet's sync, without what only the caller knows. */
-export function factsOf(state: SpreadsheetState, desk: Desk): Omit<RelayFacts, "watchers" | "relay"> {
-  const { script, lastHeardAt, lastSweepAt, allowance, healed } = desk;
+/** Notes that the web app answered a call, which asked for everything or not. */
+export function noteAnswered(desk: Desk, now: number, sweepAll: boolean): void {
+  desk.lastHeardAt = now;
+  desk.calls = { okAt: now };
+  if (sweepAll) desk.lastSweepAt = now;
+}
+
+/** Notes that a call which began at `since` has had no answer. Of a web app known to be broken that is no news. */
+export function noteUnanswered(desk: Desk, since: number): void {
+  const { isBroken, unansweredSince } = desk.calls;
+  if (!isBroken) desk.calls = { ...desk.calls, unansweredSince: unansweredSince ?? since };
+}
+
+/** Who answers wants, as far as is known now. */
+function answerersOf(desk: Desk, now: number): RelayFacts["script"]["answerers"] {
+  const answerers: RelayFacts["script"]["answerers"] = [];
+  if (desk.script.triggers.length > 0) answerers.push("trigger");
+  if (webAppWorks(desk.calls, now)) answerers.push("webApp");
+  if (desk.lastSidebarAt !== undefined && now - desk.lastSidebarAt < limits.sidebarFreshMs) answerers.push("sidebar");
+  return answerers;
+}
+
+/** What is known of one spreadsheet's sync at this moment, without what only the caller knows. */
+export function factsOf(
+  state: SpreadsheetState,
+  desk: Desk,
+  now: number,
+): Omit<RelayFacts, "watchers" | "relay"> {
+  const { script, calls, lastHeardAt, lastSweepAt, allowance, healed } = desk;
   let unprovenRows = 0;
   let openRows = 0;
   let unknownCells = 0;
@@ -48,9 +82,10 @@ export function factsOf(state: SpreadsheetState, desk: Desk): Omit<RelayFacts, "
     script: {
       lastHeardAt,
       lastRunAt: lastHeardAt,
-      answerers: script.triggers.length > 0 ? ["trigger"] : [],
+      answerers: answerersOf(desk, now),
       triggers: script.triggers,
       lastError: script.lastError,
+      ...(calls.unansweredSince === undefined ? {} : { callUnansweredSince: calls.unansweredSince }),
     },
     allowance: {
       spentMs: allowance.spentMs,

@@ -4,9 +4,11 @@ import { limits } from "@sheetwire/shared/limits";
 import type { Cell, Change, ColumnRun, Row, RowRun, Sheet, Spreadsheet } from "@sheetwire/shared/protocol";
 import { announced, hasDigest, type SpreadsheetState } from "../sheets/sheets.ts";
 import { align } from "./align.ts";
+import { wantCheck } from "./check.ts";
 import { emptySheetDesk, type Desk, type Lease, type SheetDesk } from "./desk.ts";
 import { agreesWithOldValue, differences, isRecalculated } from "./difference.ts";
 import { clampReadAt, isAboveFloor, isAfter, overlapping, remember, type Arrival } from "./placing.ts";
+import { isScarce, webAppWorks } from "./policy.ts";
 import { addStretch, cutStretch, stretchesOf, type Stretch } from "./stretches.ts";
 import type { Digest, Post, ReadAt, Reading, ReadingOf } from "./types.ts";
 
@@ -59,7 +61,9 @@ class Fold {
     }
     const wasEdited = readings.some((reading) => reading.kind === "cells" && reading.want === undefined);
     if (cause === "edit" && wasEdited) this.#checkFormulasAfterEdit();
-    if (CHECKING.has(cause)) this.#checkWhatIsUnproven(n === 0 && (cause === "sweep" || cause === "manual"));
+    // While the web app works, it is called to check everything: the script's own timer has little time a day.
+    const isWholeCheck = cause === "manual" || (cause === "sweep" && !webAppWorks(this.#desk.calls, this.#now));
+    if (CHECKING.has(cause)) wantCheck(this.#state, this.#desk, n === 0 && isWholeCheck);
   }
 
   #take(reading: Reading, lease: Lease | undefined): void {
@@ -533,20 +537,12 @@ class Fold {
 
   /** Formulas reach across sheets: after an edit, sheets that can have changed with it are checked while that is cheap. */
   #checkFormulasAfterEdit(): void {
+    // Where the day's trigger time runs low they wait for a call or for the next check.
+    if (isScarce(this.#desk.allowance) && !webAppWorks(this.#desk.calls, this.#now)) return;
     const sheets = this.#state.sheetStates().filter((held) => this.#canChangeUnseen(held.sheet.sheetId));
     const cells = sheets.reduce((sum, held) => sum + usedCells(this.#sheetDesk(held.sheet.sheetId)), 0);
     if (cells > limits.editCheckMaxCells) return;
     for (const held of sheets) this.#wantDigests(held.sheet.sheetId);
-  }
-
-  /** A check that was asked for reads everything; every check reads again what changed until digests agree. */
-  #checkWhatIsUnproven(all: boolean): void {
-    for (const held of this.#state.sheetStates()) {
-      const desk = this.#sheetDesk(held.sheet.sheetId);
-      if (desk.digestsSince !== undefined || desk.round) continue;
-      if (desk.doubts.length > 0 || held.unknownRows > 0) continue;
-      if (all || desk.unproven.length > 0 || desk.checkedAt === undefined) this.#wantDigests(held.sheet.sheetId);
-    }
   }
 
   #canChangeUnseen(sheetId: number): boolean {

@@ -2,6 +2,7 @@
 import { limits } from "@sheetwire/shared/limits";
 import type { SheetState, SpreadsheetState } from "../sheets/sheets.ts";
 import type { Desk, Lease, SheetDesk } from "./desk.ts";
+import { isScarce } from "./policy.ts";
 import { stretchesOf, type Stretch } from "./stretches.ts";
 import type { Post, Want } from "./types.ts";
 
@@ -15,14 +16,19 @@ const SHORTEST_WINDOW = 20;
 
 type Draft = Want extends infer W ? (W extends Want ? Omit<W, "id"> : never) : never;
 
-/** Issues wants to the run of this post and leases them to it. `now` in milliseconds. */
-export function issueWants(post: Post, state: SpreadsheetState, desk: Desk, now: number): Want[] {
+/** Who is asked: a run that has posted, or one that is about to be called. */
+export type Asked = Pick<Post, "run" | "n" | "cause"> & Partial<Pick<Post, "readings">>;
+
+/** Issues wants to this run and leases them to it. `now` in milliseconds. */
+export function issueWants(post: Asked, state: SpreadsheetState, desk: Desk, now: number): Want[] {
   for (const [id, lease] of desk.leases) {
     if (now - lease.issuedAt > 2 * limits.wantLeaseMs) desk.leases.delete(id);
   }
   const isForCopying = post.cause !== "edit" && !post.cause.startsWith("change:");
   const isTired = post.n >= limits.runMaxRounds;
   if (isTired && !isForCopying) return [];
+  // When Google's daily trigger time runs low, an edit is asked about nothing but the rows it was about.
+  const touched = !isForCopying && isScarce(desk.allowance) ? touchedBy(post) : undefined;
   const wants: Want[] = [];
   let cells = 0;
   const issue = (draft: Draft, cost: number): boolean => {
@@ -43,13 +49,18 @@ export function issueWants(post: Post, state: SpreadsheetState, desk: Desk, now:
   };
   const out = [...desk.leases.values()].filter((lease) => lease.until > now);
 
-  if (!isTired && desk.sheetsSince !== undefined && !out.some((lease) => lease.want.kind === "sheets")) {
+  if (!isTired && !touched && desk.sheetsSince !== undefined && !out.some((lease) => lease.want.kind === "sheets")) {
     issue({ kind: "sheets" }, 1);
   }
   for (const held of state.sheetStates()) {
     const sheet = desk.sheets.get(held.sheet.sheetId);
     if (!sheet) continue;
     const onSheet = out.filter((lease) => isAbout(lease, held.sheet.sheetId, sheet.layout));
+    if (touched) {
+      const rows = onlyWithin(doubtfulRows(sheet, held, onSheet), touched.get(held.sheet.sheetId) ?? []);
+      if (!issueRows(held, sheet, rows, issue)) break;
+      continue;
+    }
     if (!isTired && sheet.digestsSince !== undefined && !issueDigests(held, sheet, onSheet, issue)) break;
     if (!isTired && sheet.doubts.length > 0 && !issueRows(held, sheet, doubtfulRows(sheet, held, onSheet), issue))
       break;
@@ -170,4 +181,26 @@ function gapsIn(whole: Stretch, covered: readonly Stretch[]): Stretch[] {
   }
   if (from < whole.to) gaps.push({ from, to: whole.to });
   return gaps.filter((gap) => gap.from < gap.to);
+}
+
+/** The rows that a post was about, by sheet. */
+function touchedBy({ readings = [] }: Asked): Map<number, Stretch[]> {
+  const touched = new Map<number, Stretch[]>();
+  const touch = (sheetId: number, stretch: Stretch): void => {
+    touched.set(sheetId, [...(touched.get(sheetId) ?? []), stretch]);
+  };
+  for (const reading of readings) {
+    if (reading.kind === "cells") {
+      const { at, cells, size, edited, sheetId } = reading;
+      touch(sheetId, { from: at.row, to: at.row + (size?.rows ?? cells.length) });
+      if (edited) touch(sheetId, { from: edited.row, to: edited.row + edited.rows });
+    } else if (reading.kind === "rows") {
+      for (const [row] of reading.rows) touch(reading.sheetId, { from: row, to: row + 1 });
+    }
+  }
+  return touched;
+}
+
+function* onlyWithin(rows: Iterable<number>, stretches: readonly Stretch[]): Generator<number> {
+  for (const row of rows) if (stretches.some(({ from, to }) => row >= from && row < to)) yield row;
 }

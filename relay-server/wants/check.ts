@@ -1,0 +1,66 @@
+/** What is open on the desk, and how a check puts more there. */
+import type { SheetState, SpreadsheetState } from "../sheets/sheets.ts";
+import { emptySheetDesk, type Desk, type SheetDesk } from "./desk.ts";
+import { lengthOf } from "./stretches.ts";
+
+/** What there is to ask for. */
+export type OpenWork = {
+  /** Lists of sheets, digests and rows that are needed. */
+  readonly openItems: number;
+  /** Rows of them whose content is not known at all. */
+  readonly unknownRows: number;
+  /** Rows that are believed and wait for their proof. */
+  readonly unprovenRows: number;
+};
+
+/** Costs a look at every sheet, not at every row. */
+export function openWork(state: SpreadsheetState, desk: Desk): OpenWork {
+  let openItems = desk.sheetsSince === undefined ? 0 : 1;
+  let unknownRows = 0;
+  let unprovenRows = 0;
+  for (const held of state.sheetStates()) {
+    const sheet = desk.sheets.get(held.sheet.sheetId);
+    if (!sheet) continue;
+    if (sheet.digestsSince !== undefined || sheet.columnsSince !== undefined) openItems += 1;
+    openItems += lengthOf(sheet.doubts) + held.unknownRows;
+    unknownRows += held.unknownRows;
+    unprovenRows += lengthOf(sheet.unproven);
+  }
+  return { openItems, unknownRows, unprovenRows };
+}
+
+/** Until when somebody who was asked has time to answer; undefined when nobody is out. */
+export function answeringUntil(desk: Desk, now: number): number | undefined {
+  let until: number | undefined;
+  for (const lease of desk.leases.values()) {
+    if (lease.until > now) until = Math.max(until ?? 0, lease.until);
+  }
+  return until;
+}
+
+/** This run answers nothing more: what it was asked for can be asked of others. */
+export function letGo(desk: Desk, run: string): void {
+  for (const [id, lease] of desk.leases) if (lease.run === run) desk.leases.delete(id);
+}
+
+/** A check that was asked for reads everything; every check reads again what changed until digests agree. */
+export function wantCheck(state: SpreadsheetState, desk: Desk, all: boolean): void {
+  for (const held of state.sheetStates()) {
+    const sheet = deskOf(held, desk);
+    if (sheet.digestsSince !== undefined || sheet.round) continue;
+    if (sheet.doubts.length > 0 || held.unknownRows > 0) continue;
+    if (!all && sheet.unproven.length === 0 && sheet.checkedAt !== undefined) continue;
+    sheet.digestsSince = desk.order;
+    sheet.round = undefined;
+  }
+}
+
+/** What is kept of this sheet; of one that nothing is kept of, everything has yet to be checked. */
+function deskOf({ sheet, rows }: SheetState, desk: Desk): SheetDesk {
+  const known = desk.sheets.get(sheet.sheetId);
+  if (known) return known;
+  const size = { rows: rows.length, columns: sheet.columns };
+  const made = emptySheetDesk({ ...size, usedRows: size.rows, usedColumns: size.columns });
+  desk.sheets.set(sheet.sheetId, made);
+  return made;
+}
