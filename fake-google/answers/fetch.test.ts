@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { answerFetch, isAllowed } from "./answers.ts";
+import { answerFetch, isAllowed } from "./fetch.ts";
 
 test.each([
   ["https://relay.example.com/v1/x", "https://relay.example.com/", true],

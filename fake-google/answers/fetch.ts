@@ -2,7 +2,7 @@
 import * as z from "zod";
 import type { Answer } from "../services/services.ts";
 
-export const fetchLimits = { headers: 100, headerBytes: 8 * 1024, urlChars: 2082, bodyBytes: 50 * 1024 * 1024 };
+const fetchLimits = { headers: 100, headerBytes: 8 * 1024, urlChars: 2082, bodyBytes: 50 * 1024 * 1024 };
 
 const requestsSchema = z.array(
   z.object({

@@ -4,7 +4,6 @@ import { isError, type Area, type CellError, type Value } from "../cell/cell.ts"
 import { referencesIn, rewrite, write, type Reference } from "./references.ts";
 
 export {
-  columnName,
   movedReferences,
   referencesIn,
   remapped,

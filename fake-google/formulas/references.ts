@@ -154,7 +154,7 @@ function titleOf(prefix: string): string | undefined {
   return name.startsWith("'") ? name.slice(1, -1).replaceAll("''", "'") : name;
 }
 
-export function columnName(column: number): string {
+function columnName(column: number): string {
   let name = "";
   for (let left = column + 1; left > 0; left = Math.floor((left - 1) / 26)) {
     name = String.fromCodePoint(65 + ((left - 1) % 26)) + name;

@@ -1,6 +1,6 @@
 /** Spreadsheets: what they hold, and what people, programs and time do to them. */
-import { errorLiterals, isBlank, isError, type Area, type Cell, type Value, type WireCell } from "../cell/cell.ts";
-import { columnName, createCalculator, referencesIn, type Region, type Spot } from "../formulas/formulas.ts";
+import { isBlank, isError, type Area, type Cell, type Value, type WireCell } from "../cell/cell.ts";
+import { createCalculator, referencesIn, type Region, type Spot } from "../formulas/formulas.ts";
 import { displayOf, isDateFormat, readTyped, rulesOf } from "../typing/typing.ts";
 import { instantOfSerial, serialOfInstant } from "../zones/zones.ts";
 import { perform } from "./perform.ts";
@@ -8,8 +8,6 @@ import {
   cellAt,
   cellsIn,
   createSheet,
-  defaultColumns,
-  defaultRows,
   maxCellChars,
   maxCells,
   maxColumns,
@@ -290,7 +288,7 @@ export type Loaded =
       e?: string | undefined;
     };
 
-export { errorLiterals, defaultColumns, defaultRows, maxCellChars, maxCells, maxColumns, columnName };
+export { maxCellChars, maxCells, maxColumns };
 
 function loadedCell(input: Loaded): Cell {
   if (typeof input !== "object" || input === null) return { value: input === "" ? null : input, format: "" };

@@ -16,8 +16,8 @@ export type Sheet = {
   usedColumns: number | undefined;
 };
 
-export const defaultRows = 1000;
-export const defaultColumns = 26;
+const defaultRows = 1000;
+const defaultColumns = 26;
 export const maxColumns = 18_278;
 export const maxCells = 10_000_000;
 export const maxCellChars = 50_000;

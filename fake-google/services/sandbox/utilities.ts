@@ -1,4 +1,4 @@
-import { decode, encode, newBlob, type Blob } from "./blob.ts";
+import { encode, newBlob, type Blob } from "./blob.ts";
 import { ask, askForBytes, enumOf, exception, isBytes, object, type Enum } from "./host.ts";
 
 const charsets = enumOf(["US_ASCII", "UTF_8"]);
@@ -117,5 +117,3 @@ function parseCsv(text: string, delimiter: string): string[][] {
 function fail(): never {
   throw exception("No such algorithm.");
 }
-
-export { decode };
