@@ -13,13 +13,14 @@ const MINUTE_MS = 60_000;
 /** @typedef {{ name: string, command: string[], withinMs: number, report?: string }} Step */
 /** @typedef {{ name: string, about: string, after: string[], steps: Step[] }} Group */
 
-/** @param {string} report @param {string[]} projects @returns {Step} */
-const vitest = (report, projects) => ({
+/** @param {string} report @param {string[]} projects @param {string[]} [flags] @returns {Step} */
+const vitest = (report, projects, flags = []) => ({
   name: `vitest ${projects.join(" ")}`,
   command: [
     "vitest",
     "run",
     ...projects.flatMap((project) => ["--project", project]),
+    ...flags,
     "--reporter=default",
     "--reporter=json",
     `--outputFile.json=${join(reports, report)}`,
@@ -67,7 +68,7 @@ const groups = [
     name: "e2e",
     about: "whole journeys in real browsers",
     after: ["generate", "build"],
-    steps: [vitest("e2e.json", ["e2e"])],
+    steps: [vitest("e2e.json", ["e2e"], ["--no-file-parallelism"])],
   },
 ];
 
