@@ -62,14 +62,14 @@ async function readMirror(spreadsheetId: string): Promise<MirrorCopy | null> {
   }
 }
 
-/** Value, formula and display of a cell as one text; blank is the empty text. */
+/** Value, formula and display of a cell as one text. To scripts Google hands blanks and empty texts over alike, so they are one. */
 function told(cell: ControlCell | undefined): string {
   if (cell === null || cell === undefined || cell === "") return "";
   const rich = typeof cell === "object" ? cell : { v: cell };
   const value = rich.v === null ? "" : typeof rich.v === "boolean" ? String(rich.v).toUpperCase() : String(rich.v);
   const display = rich.d ?? rich.e ?? value;
   if (value === "" && display === "" && rich.f === undefined) return "";
-  return JSON.stringify([typeof rich.v, rich.v, rich.f ?? "", rich.e ?? "", display]);
+  return JSON.stringify([value === "" ? "blank" : typeof rich.v, value, rich.f ?? "", rich.e ?? "", display]);
 }
 
 /** The first places in which a mirror differs from the sheet, in words without contents; none when they are equal. */
