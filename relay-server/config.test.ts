@@ -32,6 +32,7 @@ test("without settings a relay listens on loopback alone and keeps everything du
     durability: "full",
     store: { kind: "sqlite", path: join(folder, "data", "sheetwire.db") },
     logLevel: "info",
+    webAppOrigins: ["https://script.google.com"],
   });
 });
 

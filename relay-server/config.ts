@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import * as z from "zod";
+import { isGuarded } from "./origins/origins.ts";
 
 export const CONFIG_FILE = "sheetwire.config.json";
 /** In the data folder while a relay runs: where it listens, for a command beside it that needs the address. */
@@ -19,6 +20,8 @@ export type Config = {
   readonly durability: "full" | "normal";
   readonly store: StoreChoice;
   readonly logLevel: (typeof LOG_LEVELS)[number];
+  /** Web apps are called only at these. */
+  readonly webAppOrigins: readonly string[];
 };
 
 /** The settings cannot be used. The message names the key and what it takes, never what it held. */
@@ -27,6 +30,11 @@ export class ConfigError extends Error {
 }
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+
+const originSchema = z
+  .string()
+  .refine((text) => URL.canParse(text) && isGuarded(new URL(text)) && new URL(text).href === `${new URL(text).origin}/`)
+  .transform((text) => new URL(text).origin);
 
 /** Every key: its name in the environment, what it takes (for people), and its schema. */
 const keys = {
@@ -73,6 +81,18 @@ const keys = {
       .optional(),
   },
   logLevel: { env: "SHEETWIRE_LOG_LEVEL", takes: LOG_LEVELS.join(", "), schema: z.enum(LOG_LEVELS).default("info") },
+  webAppOrigins: {
+    env: "SHEETWIRE_WEB_APP_ORIGINS",
+    takes:
+      "https:// origins without a path, with commas between them, or none (http:// and any certificate on loopback)",
+    schema: z
+      .union([
+        z.array(z.string()),
+        z.string().transform((text) => (text === "none" ? [] : text.split(",").map((one) => one.trim()))),
+      ])
+      .pipe(z.array(originSchema).max(20))
+      .default(["https://script.google.com"]),
+  },
 } as const;
 
 type Key = keyof typeof keys;
@@ -107,6 +127,7 @@ export function readConfig(env: NodeJS.ProcessEnv, folder: string): Config {
     durability: read("durability"),
     store: read("store"),
     logLevel: read("logLevel"),
+    webAppOrigins: read("webAppOrigins"),
   };
   if (wrong.length > 0) throw new ConfigError(wrong.join("\n"));
   const dataDir = resolve(folder, held.dataDir);

@@ -1,8 +1,10 @@
 /** A whole relay over a log and access records of your choice. Reading this file shows every route. */
+import { randomUUID } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import { limits } from "@sheetwire/shared/limits";
 import { PROTOCOL_VERSION, type RelayFacts } from "@sheetwire/shared/protocol";
 import type { Access } from "./access/access.ts";
+import { createCaller, createWebApps } from "./call/call.ts";
 import { urlOf, type Config } from "./config.ts";
 import { createFactsTeller, createFanOut } from "./fan-out/fan-out.ts";
 import {
@@ -47,7 +49,7 @@ const LAST_REQUESTS_MS = 5_000;
 /** How often posts that need not be remembered any more are forgotten, in milliseconds. */
 const FORGET_EVERY_MS = 60 * 60_000;
 
-export function createRelay(config: Pick<Config, "host" | "port">, needs: RelayNeeds): Relay {
+export function createRelay(config: Pick<Config, "host" | "port" | "webAppOrigins">, needs: RelayNeeds): Relay {
   const { log, access, ingest, logger, metrics, now, elapsed } = needs;
   const onFault = (error: unknown): void => {
     metrics.faults.inc();
@@ -78,6 +80,24 @@ export function createRelay(config: Pick<Config, "host" | "port">, needs: RelayN
     now,
     elapsed,
     maxSockets: limits.connectionsMax,
+  });
+  const caller = createCaller({
+    ingest,
+    webApps: createWebApps({ origins: config.webAppOrigins }),
+    keysOf: (spreadsheetId) => access.keysOf(spreadsheetId),
+    now,
+    after: (ms, run) => {
+      const timer = setTimeout(run, ms);
+      timer.unref();
+      return () => clearTimeout(timer);
+    },
+    randomId: randomUUID,
+    die: Math.random,
+    onCall(spreadsheetId, outcome, rounds) {
+      metrics.calls.inc({ outcome: outcome.split(":")[0] ?? "" });
+      logger[outcome === "answered" ? "debug" : "warn"]({ spreadsheetId, outcome, rounds }, "call");
+    },
+    onFault,
   });
   const stopWatchingAccess = access.watch(onFault);
   const stopKnowing = keepKnown(access, log, ingest, onFault);
@@ -125,6 +145,7 @@ export function createRelay(config: Pick<Config, "host" | "port">, needs: RelayN
       await app.listen({ host: config.host, port: config.port });
       const { port } = app.server.address() as AddressInfo;
       url = urlOf(config.host, port);
+      caller.start(access.spreadsheets().map(({ spreadsheetId }) => spreadsheetId));
       return url;
     },
     async stop() {
@@ -138,6 +159,7 @@ export function createRelay(config: Pick<Config, "host" | "port">, needs: RelayN
       streams.stop();
       await feed.stop();
       fanOut.stop();
+      await caller.stop();
       const cut = setTimeout(() => app.server.closeAllConnections(), LAST_REQUESTS_MS);
       await app.close();
       clearTimeout(cut);

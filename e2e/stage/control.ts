@@ -18,6 +18,10 @@ export type Control = {
   act: (spreadsheetId: string, actions: readonly Action[]) => Promise<void>;
   rows: (spreadsheetId: string, sheetId: number) => Promise<Rows>;
   connect: (spreadsheetId: string, connectionString: string) => Promise<unknown>;
+  /** Deploys the script as a web app. */
+  deploy: (spreadsheetId: string) => Promise<{ deploymentId: string; url: string }>;
+  /** Calls a function of the script as its panel does. */
+  run: (spreadsheetId: string, name: string) => Promise<unknown>;
   idle: (spreadsheetId: string) => Promise<void>;
   usage: (spreadsheetId: string) => Promise<Record<string, number>>;
   resetUsage: () => Promise<void>;
@@ -42,6 +46,8 @@ export function controlOf(url: string): Control {
     rows: (spreadsheetId, sheetId) => call("GET", `/spreadsheets/${spreadsheetId}/sheets/${sheetId}/rows`),
     connect: (spreadsheetId, connectionString) =>
       call("POST", `/spreadsheets/${spreadsheetId}/connect`, { connectionString }),
+    deploy: (spreadsheetId) => call("POST", `/spreadsheets/${spreadsheetId}/deployments`),
+    run: (spreadsheetId, name) => call("POST", `/spreadsheets/${spreadsheetId}/run`, { function: name }),
     idle: (spreadsheetId) => call("GET", `/spreadsheets/${spreadsheetId}/idle?timeoutMs=30000`),
     usage: (spreadsheetId) => call("GET", `/usage?spreadsheetId=${spreadsheetId}`),
     resetUsage: () => call("POST", "/usage/reset"),

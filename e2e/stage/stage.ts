@@ -61,7 +61,8 @@ export async function openStage(env: Record<string, string> = {}, script: { emai
   const said = google.listening;
   const sheets = { sheetsUrl: String(said["sheetsUrl"]), spki: String(said["spki"]) };
   const control = controlOf(google.url);
-  const relay = await startRelay(env);
+  // Only a spreadsheet whose web app is deployed is ever called.
+  const relay = await startRelay({ SHEETWIRE_WEB_APP_ORIGINS: sheets.sheetsUrl, ...env });
   const browsers = new Set<Browser>();
 
   async function register(spreadsheetId: string): Promise<string> {

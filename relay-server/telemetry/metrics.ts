@@ -28,6 +28,12 @@ export function createMetrics() {
       buckets: SECONDS,
       registers,
     }),
+    calls: new Counter({
+      name: "sheetwire_calls_total",
+      help: "Calls of web apps by outcome: answered, or what went wrong.",
+      labelNames: ["outcome"],
+      registers,
+    }),
     requests: new Counter({
       name: "sheetwire_http_requests_total",
       help: "HTTP requests by route pattern, method and status.",

@@ -33,6 +33,7 @@ export async function openRelay(
     accessStore?: AccessStore;
     now?: () => number;
     wrapLog?: (log: ChangeLog) => ChangeLog;
+    webAppOrigins?: readonly string[];
   } = {},
 ): Promise<TestRelay> {
   const lines: string[] = [];
@@ -50,7 +51,10 @@ export async function openRelay(
   });
   let skipped = 0;
   const elapsed = (): number => performance.now() + skipped;
-  const relay = createRelay({ host: "127.0.0.1", port: 0 }, { log, access, ingest, logger, metrics, now, elapsed });
+  const relay = createRelay(
+    { host: "127.0.0.1", port: 0, webAppOrigins: options.webAppOrigins ?? [] },
+    { log, access, ingest, logger, metrics, now, elapsed },
+  );
   const url = await relay.listen();
   return {
     url,

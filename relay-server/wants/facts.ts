@@ -54,11 +54,7 @@ function answerersOf(desk: Desk, now: number): RelayFacts["script"]["answerers"]
 }
 
 /** What is known of one spreadsheet's sync at this moment, without what only the caller knows. */
-export function factsOf(
-  state: SpreadsheetState,
-  desk: Desk,
-  now: number,
-): Omit<RelayFacts, "watchers" | "relay"> {
+export function factsOf(state: SpreadsheetState, desk: Desk, now: number): Omit<RelayFacts, "watchers" | "relay"> {
   const { script, calls, lastHeardAt, lastSweepAt, allowance, healed } = desk;
   let unprovenRows = 0;
   let openRows = 0;
