@@ -1,0 +1,64 @@
+/** `npm run simulate -- --seed N --steps M --seeds K`: plays simulations and prints one JSON line. */
+import { parseArgs } from "node:util";
+import { simulate, type Outcome } from "./simulation.ts";
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string", default: "1" },
+    steps: { type: "string", default: "24" },
+    seeds: { type: "string", default: "1" },
+    verbose: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+const HELP = `npm run simulate -- [--seed N] [--steps M] [--seeds K] [--verbose]
+
+Plays K simulations of M steps from seed N on: the script, the relay and the mirror in one process, over a simulated
+clock, table, network and store. Prints one JSON line; exits 0 when everything was equal at the end of each.
+--verbose tells everything that happens on standard error.`;
+
+function whole(name: "seed" | "steps" | "seeds"): number {
+  const number = Number(values[name]);
+  if (!Number.isSafeInteger(number) || number < 0) throw new RangeError(`--${name} must be a whole number.`);
+  return number;
+}
+
+async function main(): Promise<number> {
+  if (values.help) {
+    process.stdout.write(`${HELP}\n`);
+    return 0;
+  }
+  const [first, steps, seeds] = [whole("seed"), whole("steps"), whole("seeds")];
+  const beganAt = performance.now();
+  const failed: Outcome[] = [];
+  let posts = 0;
+  let runs = 0;
+  let last: Outcome | undefined;
+  for (let seed = first; seed < first + seeds; seed += 1) {
+    const onTrace = values.verbose ? (line: string): void => void process.stderr.write(`${line}\n`) : undefined;
+    last = await simulate({ seed, steps, onTrace });
+    posts += last.posts;
+    runs += last.runs;
+    if (!last.ok) failed.push(last);
+  }
+  const ms = Math.round(performance.now() - beganAt);
+  process.stdout.write(
+    `${JSON.stringify({
+      ok: failed.length === 0,
+      seed: first,
+      seeds,
+      steps,
+      failed: failed.slice(0, 20).map(({ seed, problems }) => ({ seed, problems: problems.slice(0, 4) })),
+      failures: failed.length,
+      runs,
+      posts,
+      trace: seeds === 1 ? last?.trace : undefined,
+      ms,
+      seedsPerS: Math.round((seeds / ms) * 1_000),
+    })}\n`,
+  );
+  return failed.length === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();

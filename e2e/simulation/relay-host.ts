@@ -1,0 +1,207 @@
+/** The machine on which the relay runs: it starts, dies at any access to its store, and starts again. */
+import { problemOf } from "@sheetwire/shared/protocol";
+import { createAccess, type Access } from "../../relay-server/access/access.ts";
+import { createMemoryAccessStore } from "../../relay-server/access/engines/memory.ts";
+import { createFanOut } from "../../relay-server/fan-out/fan-out.ts";
+import { createIngest, type Ingest, type PostHeaders } from "../../relay-server/ingest/ingest.ts";
+import { DiskFullError, type ChangeLog } from "../../relay-server/log/log.ts";
+import { converse } from "../../relay-server/socket/conversation.ts";
+import { createLogger, createMetrics } from "../../relay-server/telemetry/telemetry.ts";
+import type { Clock } from "./clock.ts";
+import type { Dice } from "./dice.ts";
+import type { Disk } from "./disk.ts";
+import type { ServerSocket } from "./wire.ts";
+import type { Weather } from "./weather.ts";
+
+export const SPREADSHEET_ID = "simulated-0001";
+
+export type HttpAnswer = { readonly status: number; readonly text: string };
+
+export type RelayHost = {
+  /** An answer, or nothing when the relay is down or dies before it answers. */
+  post: (headers: PostHeaders, body: Buffer) => Promise<HttpAnswer | undefined>;
+  /** A snapshot's lines, or why there is none. */
+  snapshot: () => Promise<{ lines: string[] } | HttpAnswer | undefined>;
+  /** Takes the other end of a socket; false when nobody listens. */
+  accept: (socket: ServerSocket) => boolean;
+  crash: (downMs: number) => void;
+  ingest: () => Ingest | undefined;
+  readonly crashes: () => number;
+  readonly faults: readonly string[];
+  readonly token: string;
+  readonly ingestKey: string;
+};
+
+type Needs = {
+  clock: Clock;
+  dice: Dice;
+  disk: Disk;
+  weather: Weather;
+  trace: (line: string) => void;
+};
+
+/** One life of the relay process. */
+type Life = { isAlive: boolean; ingest: Ingest; feed: (socket: ServerSocket) => void; ends: Set<() => void> };
+
+/** Keys, counters and the logger do not decide anything here, so all simulations of a process share them. */
+const shared = (() => {
+  let made: { access: Access; ingestKey: string; token: string } | undefined;
+  return () => {
+    if (made) return made;
+    const access = createAccess({ store: createMemoryAccessStore(), now: () => 0 });
+    const ingestKey = access.addSpreadsheet(SPREADSHEET_ID)?.ingestKey ?? "";
+    const token = access.addDevice(SPREADSHEET_ID, "simulated", ["read"])?.token ?? "";
+    made = { access, ingestKey, token };
+    return made;
+  };
+})();
+const metrics = createMetrics();
+metrics.stop();
+const logger = createLogger("silent");
+
+export function createRelayHost({ clock, dice, disk, weather, trace }: Needs): RelayHost {
+  const { access, ingestKey, token } = shared();
+  const faults: string[] = [];
+  let crashes = 0;
+  let life: Life | undefined;
+
+  const hits = (odds: keyof Weather["odds"]): boolean => weather.isStormy && dice.chance(weather.odds[odds]);
+
+  function start(): void {
+    const ends = new Set<() => void>();
+    const mine: Partial<Life> & { isAlive: boolean; ends: Set<() => void> } = { isAlive: true, ends };
+    const log = storeOf(mine, ends);
+    const onFault = (what: unknown): void => void faults.push(String(what));
+    const ingest = createIngest({
+      log,
+      keysOf: (spreadsheetId) => access.keysOf(spreadsheetId),
+      now: clock.now,
+      onFault,
+    });
+    const fanOut = createFanOut({ log, elapsed: clock.now, onFault });
+    const wheel = { put: () => {}, remove: () => {}, turn: () => {}, stop: () => {} };
+    const feed = (socket: ServerSocket): void => {
+      ends.add(() => socket.cut());
+      converse(socket.ws, socket.wire, wheel, {
+        access,
+        fanOut,
+        metrics,
+        logger,
+        version: "simulated",
+        now: clock.now,
+        elapsed: clock.now,
+      });
+    };
+    life = Object.assign(mine, { ingest, feed });
+  }
+
+  /** Every access to the store takes its time, may be the last thing this life does, and a commit may be refused. */
+  function storeOf(mine: { isAlive: boolean }, ends: Set<() => void>): ChangeLog {
+    async function gate(): Promise<void> {
+      if (hits("relayCrash") && mine.isAlive) crash(dice.between(50, 20_000));
+      await clock.sleep(weather.isStormy ? (dice.chance(0.05) ? dice.between(0, 3_000) : dice.between(0, 8)) : 1);
+      clock.owe(3);
+      if (!mine.isAlive) await new Promise(() => {});
+    }
+    const through =
+      <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+      async (...args: A): Promise<R> => {
+        await gate();
+        return call(...args);
+      };
+    return {
+      create: through((id) => disk.log().create(id)),
+      head: through((id) => disk.log().head(id)),
+      async append(group) {
+        await gate();
+        if (hits("failedCommit")) {
+          trace("a commit is refused");
+          throw new DiskFullError("Simulated.");
+        }
+        await disk.append(group);
+        await gate();
+      },
+      readAfter: through((id, seq, most) => disk.log().readAfter(id, seq, most)),
+      chainAt: through((id, seq) => disk.log().chainAt(id, seq)),
+      floor: through((id) => disk.log().floor(id)),
+      takenPost: through((id, post) => disk.log().takenPost(id, post)),
+      desk: through((id) => disk.log().desk(id)),
+      saveState: through((id, state) => disk.log().saveState(id, state)),
+      state: through((id) => disk.log().state(id)),
+      trim: through((id, seq) => disk.log().trim(id, seq)),
+      erase: through((id) => disk.log().erase(id)),
+      forgetPosts: through((moment) => disk.log().forgetPosts(moment)),
+      follow(onEntry) {
+        const leave = disk.log().follow((...told) => {
+          if (mine.isAlive) onEntry(...told);
+        });
+        ends.add(leave);
+        return leave;
+      },
+      close: async () => {},
+    };
+  }
+
+  function crash(downMs: number): void {
+    const dead = life;
+    if (!dead) return;
+    crashes += 1;
+    trace(`the relay dies for ${Math.round(downMs)} ms`);
+    life = undefined;
+    dead.isAlive = false;
+    for (const end of dead.ends) end();
+    const lost = hits("lostTail") ? 1 + dice.below(4) : 0;
+    clock.after(downMs, () => {
+      clock.owe(20);
+      void (async () => {
+        if (lost > 0) {
+          trace(`the last ${lost} commits are lost`);
+          await disk.loseTail(lost);
+        }
+        start();
+        trace("the relay starts");
+      })();
+    });
+  }
+
+  start();
+
+  return {
+    async post(headers, body) {
+      const mine = life;
+      if (!mine) return undefined;
+      clock.owe(4);
+      let end: (() => void) | undefined;
+      const died = new Promise<undefined>((resolve) => {
+        end = () => resolve(undefined);
+        mine.ends.add(end);
+      });
+      const result = await Promise.race([mine.ingest.take(SPREADSHEET_ID, headers, body), died]);
+      if (end) mine.ends.delete(end);
+      if (!result) return undefined;
+      if (result.ok) return { status: 202, text: result.answer };
+      const { code, detail, maxBytes, retryAfterMs } = result;
+      const problem = problemOf(code, { detail, maxBytes, retryAfterMs });
+      return { status: problem.status, text: JSON.stringify(problem) };
+    },
+    async snapshot() {
+      const mine = life;
+      if (!mine) return undefined;
+      clock.owe(4);
+      const state = await mine.ingest.stateOf(SPREADSHEET_ID);
+      if (!state) return { status: 503, text: JSON.stringify(problemOf("busy", { retryAfterMs: 1_000 })) };
+      return { lines: [...state.snapshotLines(), JSON.stringify({ end: true, digest: state.digest() })] };
+    },
+    accept(socket) {
+      if (!life) return false;
+      life.feed(socket);
+      return true;
+    },
+    crash,
+    ingest: () => life?.ingest,
+    crashes: () => crashes,
+    faults,
+    token,
+    ingestKey,
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * A whole Sheetwire in one process under one seed: the production script, relay and mirror over a simulated clock, table,
+ * network and store. People edit, Google loses and delays, posts are lost, doubled and late, the relay and the worker die at
+ * any moment. When that ends, one check for each sheet has to make everything equal. The same seed plays the same, always.
+ */
+import { limits } from "@sheetwire/shared/limits";
+import { createClock } from "./clock.ts";
+import { createDice, hashed } from "./dice.ts";
+import { createDisk } from "./disk.ts";
+import { createMemoryCopy, type ReadableCopy } from "./memory-copy.ts";
+import { act } from "./people.ts";
+import { createRelayHost, SPREADSHEET_ID } from "./relay-host.ts";
+import { createScripts } from "./scripts.ts";
+import { Table } from "./table.ts";
+import { judge } from "./verdict.ts";
+import { roughOdds, type Odds } from "./weather.ts";
+import { dialer } from "./wire.ts";
+import { startWorker } from "./worker.ts";
+
+export type SimulationPlan = {
+  readonly seed: number;
+  /** Things that people and programs do. */
+  readonly steps: number;
+  /** The copy at the browser's end; a new one in memory without. */
+  readonly copy?: ReadableCopy | undefined;
+  readonly odds?: Partial<Odds> | undefined;
+  /** Hears everything that happens, in words. */
+  readonly onTrace?: ((line: string) => void) | undefined;
+};
+
+export type Outcome = {
+  readonly ok: boolean;
+  readonly seed: number;
+  readonly steps: number;
+  readonly equal: { readonly relay: boolean; readonly mirror: boolean };
+  /** What is wrong, in words; empty when all is well. */
+  readonly problems: readonly string[];
+  /** A hash of everything that happened, in order. */
+  readonly trace: string;
+  readonly runs: number;
+  readonly posts: number;
+  readonly crashes: { readonly relay: number; readonly worker: number };
+  /** Checks after the faults stopped until nothing was open any more. */
+  readonly ticks: number;
+};
+
+/** Limits so small that a little table has windows, rounds and pieces as a large one has at full size. */
+const SMALL = {
+  digestWantMaxCells: 12,
+  wantMaxCells: 12,
+  columnCheckMaxCells: 60,
+  editReadMaxCells: 12,
+  postTargetChars: 600,
+};
+
+const START = Date.UTC(2026, 5, 1, 12);
+
+export async function simulate(plan: SimulationPlan): Promise<Outcome> {
+  const dice = createDice(plan.seed);
+  const restore = dice.fork("limits").chance(0.4) ? shrinkLimits() : () => {};
+  try {
+    return await play(plan);
+  } finally {
+    restore();
+  }
+}
+
+async function play(plan: SimulationPlan): Promise<Outcome> {
+  const dice = createDice(plan.seed);
+  const clock = createClock(START);
+  let hash = 0;
+  const trace = (line: string): void => {
+    const told = `${Math.round(clock.now() - START)} ${line}`;
+    hash = hashed(told, hash);
+    plan.onTrace?.(told);
+  };
+  const weather = { isStormy: false, odds: { ...roughOdds, ...plan.odds } };
+  const table = firstTable();
+  const disk = createDisk();
+  const relay = createRelayHost({ clock, dice: dice.fork("relay"), disk, weather, trace });
+  const scripts = createScripts({ clock, dice: dice.fork("scripts"), weather, table, relay, trace });
+  const copy = plan.copy ?? createMemoryCopy(SPREADSHEET_ID);
+  const dial = dialer({ clock, dice: dice.fork("wire"), weather, accept: relay.accept, trace });
+  const worker = startWorker({ clock, dice: dice.fork("worker"), weather, copy, relay, dial, trace });
+
+  scripts.check();
+  await clock.run(clock.now() + 60_000);
+
+  weather.isStormy = true;
+  const people = dice.fork("people");
+  for (let step = 0; step < plan.steps; step += 1) {
+    await clock.run(clock.now() + (people.chance(0.1) ? people.between(10_000, 100_000) : people.between(0, 1_500)));
+    const { name, events } = act(table, people);
+    trace(`somebody: ${name}`);
+    for (const event of events) scripts.tell(event);
+    if (people.chance(0.04)) scripts.tick();
+    if (people.chance(0.02)) relay.crash(people.between(100, 30_000));
+    if (people.chance(0.02)) worker.crash();
+  }
+  await clock.run(clock.now() + people.between(0, 5_000));
+
+  // The faults stop. What is under way may arrive yet, late as it is.
+  weather.isStormy = false;
+  table.isRestless = false;
+  await clock.run(clock.now() + 200_000);
+  const most = table.sheets.length + 1;
+  let ticks = 0;
+  let verdict = await judge({ table, relay, disk, copy, scripts });
+  while (ticks < most && (ticks === 0 || verdict.problems.length > 0)) {
+    scripts.tick();
+    ticks += 1;
+    await clock.run(clock.now() + limits.tickEveryMs / 4);
+    verdict = await judge({ table, relay, disk, copy, scripts });
+  }
+  worker.stop();
+  trace(`at the end ${verdict.seq}`);
+  const problems = [...scripts.faults, ...relay.faults, ...verdict.problems];
+  return {
+    ok: problems.length === 0,
+    seed: plan.seed,
+    steps: plan.steps,
+    equal: verdict.equal,
+    problems,
+    trace: hash.toString(16).padStart(8, "0"),
+    runs: scripts.counts.runs,
+    posts: scripts.counts.posts,
+    crashes: { relay: relay.crashes(), worker: worker.crashes() },
+    ticks,
+  };
+}
+
+/** Two small tables, one of which looks at the other. */
+function firstTable(): Table {
+  const table = new Table();
+  const first = table.addSheet("One", 7, 4);
+  first.rows = [[true, "a"], ["b", 1, 2], ["b", 1, 2], [], ["c", "c"], ["a"], []];
+  const second = table.addSheet("Two", 5, 3);
+  second.rows = [["x", { formula: { fn: "count", of: 1 } }], ["y"], [], ["z", "z", "z"], []];
+  return table;
+}
+
+function shrinkLimits(): () => void {
+  const changeable: { -readonly [K in keyof typeof limits]: number } = limits;
+  const before = { ...limits };
+  Object.assign(changeable, SMALL);
+  return () => void Object.assign(changeable, before);
+}

@@ -1,0 +1,49 @@
+/** How bad things are: what may go wrong, how often, and whether it may now. */
+
+export type Weather = {
+  /** While false nothing goes wrong any more and everything is quick. */
+  isStormy: boolean;
+  readonly odds: Odds;
+};
+
+/** Chances, each for one occasion. */
+export type Odds = typeof roughOdds;
+
+export const roughOdds = {
+  /** A trigger run that Google never starts. */
+  lostRun: 0.12,
+  /** A trigger run that Google starts twice. */
+  doubledRun: 0.05,
+  /** A trigger run that starts up to 30 s late. */
+  lateRun: 0.25,
+  /** A run that Google ends, at each thing it asks. */
+  killedRun: 0.002,
+  /** A read that is not of one moment. */
+  tornRead: 0.03,
+  /** A run whose reads are cached until it flushes. */
+  cachedRun: 0.1,
+  /** A lock that is not to be had. */
+  noLock: 0.05,
+  /** A post that never arrives. */
+  lostPost: 0.05,
+  /** A post that arrives twice. */
+  doubledPost: 0.03,
+  /** A post that arrives up to 90 s late, when the script has given it up. */
+  latePost: 0.04,
+  /** A post that is taken, and whose answer never arrives. */
+  lostAnswer: 0.04,
+  /** A post that comes again with other contents under its id. */
+  forgedPost: 0.01,
+  /** A commit that the store refuses. */
+  failedCommit: 0.02,
+  /** A relay that dies at an access to its store. */
+  relayCrash: 0.003,
+  /** A relay that dies with the last of its log, as without a synced disk. */
+  lostTail: 0.25,
+  /** A feed socket that breaks, at each frame. */
+  brokenSocket: 0.01,
+  /** A snapshot that breaks off. */
+  brokenSnapshot: 0.1,
+  /** A worker that is killed, at each access to its copy. */
+  workerCrash: 0.01,
+};
