@@ -38,11 +38,17 @@ export function createReader(spreadsheetId: string) {
 
   /**
    * The rows that a user touched, in full width while that is at most `editReadMaxCells`: what changed unseen beside the
-   * edit shows, and a row can be recognised by its digest. A larger edit is read in part; `edited` says all of it.
-   * When the sheet changes its shape meanwhile, or is gone, the list of sheets is said instead.
+   * edit shows, and a row can be recognised by its digest. Of a larger edit (a sort, a filled column) the digests of all
+   * rows are said, while that is one read; else it is read in part and `edited` says all of it. When the sheet changes its shape meanwhile, or is gone, the list of sheets is said instead.
    */
   function* edited(range: Rectangle, was?: string): Program<Reading> {
     hasRead = true;
+    const used = yield* largeEdit(range);
+    if (used) {
+      const all = { sheetId: range.sheetId, axis: "rows", from: 0, to: used.rows } as const;
+      const reading = yield* rowDigests(all);
+      return typeof reading === "string" ? yield* sheets() : reading;
+    }
     const content = yield* rectangles.readPlanned(range.sheetId, (size) => editPlan(range, size), false);
     if (typeof content === "string" || content.where.rows === 0 || content.where.columns === 0) return yield* sheets();
     const { row, column, rows, columns } = clipTo(range, content.sheet);
@@ -120,7 +126,7 @@ export function createReader(spreadsheetId: string) {
     };
   }
 
-  function* rowDigests(want: WantOf<"digests">): Program<Reading | "gone" | "moving"> {
+  function* rowDigests(want: Window): Program<Reading | "gone" | "moving"> {
     return yield* digests(want, function* (from, to, used) {
       const rectangle = { sheetId: want.sheetId, row: from, rows: Math.max(0, Math.min(to, used.rows) - from) };
       if (rectangle.rows === 0 || used.columns === 0) return [];
@@ -130,7 +136,7 @@ export function createReader(spreadsheetId: string) {
     });
   }
 
-  function* columnDigests(want: WantOf<"digests">): Program<Reading | "gone" | "moving"> {
+  function* columnDigests(want: Window): Program<Reading | "gone" | "moving"> {
     return yield* digests(want, function* (from, to, used) {
       const all: Digest[] = [];
       let sheet: Size | undefined;
@@ -152,7 +158,7 @@ export function createReader(spreadsheetId: string) {
 
   /** The digests of a window of rows or columns; what lies beyond the used part is blank and needs no read. */
   function* digests(
-    want: WantOf<"digests">,
+    want: Window,
     filled: (from: number, to: number, used: Size) => Program<Filled>,
   ): Program<Reading | "gone" | "moving"> {
     const { sheetId } = want;
@@ -193,6 +199,16 @@ export function createReader(spreadsheetId: string) {
 export { since } from "./rectangles.ts";
 
 export type Reader = ReturnType<typeof createReader>;
+
+/** A window of rows or columns; `id` where it is wanted. */
+type Window = Pick<WantOf<"digests">, "sheetId" | "axis" | "from" | "to"> & { readonly id?: string };
+
+/** The used part of the sheet, when the edit is too large to be read at once and the whole sheet is not. */
+function* largeEdit(range: Rectangle): Program<Size | undefined> {
+  if (range.rows * range.columns <= limits.editReadMaxCells) return undefined;
+  const used = yield* ask("usedSize", { sheetId: range.sheetId });
+  return used && used.rows * used.columns <= limits.digestWantMaxCells ? used : undefined;
+}
 
 type Filled = { digests: readonly Digest[]; sheet: Size } | never[] | Extract<ReadResult, string>;
 

@@ -137,9 +137,21 @@ describe("an edit", () => {
     expect(posts().map((post) => post.actor)).toEqual(["key-of-somebody", undefined]);
   });
 
-  test("larger than one look is read in part by whole rows, and says how large it was", async () => {
+  test("larger than one look says digests while the sheet is one look: a sort sends no content", async () => {
     ({ world, wants, failures } = connected({ rows: 5_000, columns: 30 }));
-    world.put(7, 0, 29, [["last column"]]);
+    world.put(7, 2_000, 3, [["last row"]]);
+    world.eventRange = { sheetId: 7, row: 10, column: 2, rows: 3_000, columns: 20 };
+    await run(onEdit({ ...facts, oldValue: undefined }));
+    expect(posts()[0]).toMatchObject({
+      cause: "edit",
+      readings: [{ kind: "digests", axis: "rows", from: 0, to: 2_001 }],
+    });
+    expect(posts()[0]?.readings[0]?.want).toBeUndefined();
+  });
+
+  test("larger than one look, on a sheet larger than one look, is read in part by whole rows, and says how large it was", async () => {
+    ({ world, wants, failures } = connected({ rows: 5_000, columns: 50 }));
+    world.put(7, 4_999, 49, [["last cell"]]);
     world.eventRange = { sheetId: 7, row: 10, column: 2, rows: 3_000, columns: 20 };
     world.put(7, 10, 2, [["first"]]);
     await run(onEdit({ ...facts, oldValue: undefined }));

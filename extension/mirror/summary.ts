@@ -101,6 +101,7 @@ export function summariseRows(
   const place = { row: story.row, column: 0 };
   const putRows = change.runs.reduce((sum, run) => sum + ("put" in run ? run.put.length : 0), 0);
   if (unknownOnly && story.kind === "replaced") {
+    if (putRows === 0) return null;
     return { ...common, what: "read", place, rows: putRows, text: `${count(putRows, "row")} read` };
   }
   return { ...common, what: "rows", place, text: textOf(story, "row", (index) => String(index + 1)) };

@@ -122,6 +122,27 @@ describe("an edit", () => {
   });
 });
 
+describe("an edit that moves rows", () => {
+  test("within what one run reads is told as runs, with what changed besides", () => {
+    const { sheet, relay } = copied(table(50, 4));
+    const { rows } = sheet.grid(7);
+    rows.splice(10, 20, ...rows.slice(10, 30).reverse());
+    rows[12] = ["typed", "too", null, null];
+    relay.run("edit", [sheet.edit(7, 10, 0, 20, 4)]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+    expect(relay.changes.map((change) => change.kind)).toEqual(["rows"]);
+  });
+
+  test("beyond what one run reads says digests, and no content is sent", () => {
+    const { sheet, relay } = copied(table(500, 4));
+    sheet.grid(7).rows.reverse();
+    const all = { kind: "digests", id: "none", sheetId: 7, layout: 1, axis: "rows", from: 0, to: 500 } as const;
+    relay.run("edit", [{ ...sheet.answer(all), want: undefined }]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+    expect(relay.cellsSent).toBe(0);
+  });
+});
+
 describe("a row too large for one post", () => {
   test("comes in pieces and is whole with the last one", () => {
     const row = Array.from({ length: 10 }, (_cell, column) => `c${column}`);

@@ -1,4 +1,4 @@
-import { canonicalRow, sameCell, widthOf } from "@sheetwire/shared/grid";
+import { canonicalRow, lengthAfter, sameCell, widthOf } from "@sheetwire/shared/grid";
 import { digestOfWindow, digestText, unpackDigests } from "@sheetwire/shared/digest";
 import { limits } from "@sheetwire/shared/limits";
 import type { Cell, Change, ColumnRun, Row, RowRun, Sheet, Spreadsheet } from "@sheetwire/shared/protocol";
@@ -59,7 +59,7 @@ class Fold {
       this.#take({ ...reading, readAt: clampReadAt(reading.readAt, this.#now) }, lease);
       if (lease) this.#desk.leases.delete(lease.want.id);
     }
-    const wasEdited = readings.some((reading) => reading.kind === "cells" && reading.want === undefined);
+    const wasEdited = readings.some(({ kind, want }) => (kind === "cells" || kind === "digests") && want === undefined);
     if (cause === "edit" && wasEdited) this.#checkFormulasAfterEdit();
     // While the web app works, it is called to check everything: the script's own timer has little time a day.
     const isWholeCheck = cause === "manual" || (cause === "sweep" && !webAppWorks(this.#desk.calls, this.#now));
@@ -291,7 +291,11 @@ class Fold {
     remember(this.#desk, arrival, this.#now);
     if (!isCertain && overwrites && arrival.readAt[0] < latest) return;
     const isHeal = CHECKING.has(this.#post.cause) && overwrites;
-    for (const { at, cells, was } of found) {
+    const rest =
+      !lease && isWhole && this.#takeMoves(sheetId, stretch, rows, reading.readAt)
+        ? differences(top, left, width, rows, (row) => this.#state.row(sheetId, row), isWhole)
+        : found;
+    for (const { at, cells, was } of rest) {
       const expected = was === undefined ? held.rows.slice(at.row, at.row + cells.length) : [];
       this.#emit({ kind: "cells", sheetId, at, cells, ...(was ? { was } : {}) }, reading.readAt);
       // Content that has the digest which was announced for it is proven by that.
@@ -306,6 +310,38 @@ class Fold {
       if (isHeal) this.#healed(cells.length);
     }
     if (isHeal) desk.restless = true;
+  }
+
+  /**
+   * Rows that mostly changed places within what was read (a sort, rows dragged) travel as runs, so that their stories
+   * follow them. Nothing outside the stretch moves. Says whether there was such a move.
+   */
+  #takeMoves(sheetId: number, stretch: Stretch, rows: readonly Row[], readAt: ReadAt): boolean {
+    const held = this.#state.held(sheetId);
+    const before = held.rows.slice(stretch.from, stretch.to);
+    if (before.some((row) => row.json === null)) return false;
+    const now = rows.map((cells) => this.#state.digestOf(cells));
+    const differing = now.filter((digest, offset) => {
+      const row = before[offset];
+      return !row || !hasDigest(row, digest);
+    });
+    if (differing.length < 2) return false;
+    const found = align(before, now);
+    const open = found.changed.length + found.unknown.length;
+    if (!found.moved || open * 2 > differing.length) return false;
+    let at = 0;
+    const inside = found.runs.map((run): RowRun => {
+      const from = at;
+      at += lengthAfter([run]);
+      if ("keep" in run) return { keep: [run.keep[0] + stretch.from, run.keep[1]] };
+      return "unknown" in run ? { put: rows.slice(from, at) } : run;
+    });
+    const above: RowRun[] = stretch.from > 0 ? [{ keep: [0, stretch.from] }] : [];
+    const below = held.rows.length - stretch.to;
+    const behind: RowRun[] = below > 0 ? [{ keep: [stretch.to, below] }] : [];
+    this.#emit({ kind: "rows", sheetId, runs: [...above, ...inside, ...behind] }, readAt);
+    this.#unproven(sheetId, stretch);
+    return true;
   }
 
   /** An edit larger than a run can read at once: what it did not read is read next. */
