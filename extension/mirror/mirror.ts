@@ -84,6 +84,12 @@ export async function openMirror(
   name: string = MIRROR_NAME,
 ): Promise<{ ok: true; mirror: Mirror } | { ok: false; why: "newer" | "failed"; detail: string }> {
   const database = new MirrorDatabase(name);
+  // A newer version of us is opening it, or it is being deleted. Dexie would open it again, and write into what it does
+  // not know.
+  database.on("versionchange", () => {
+    database.close();
+    return false;
+  });
   try {
     const version = await storedVersion(name);
     if (version !== undefined && version > MIRROR_VERSION) {
