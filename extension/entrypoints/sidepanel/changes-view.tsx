@@ -23,6 +23,10 @@ export function ChangesView(props: {
   const [most, setMost] = useState(PAGE);
   const now = useNow();
   useDrawn(changes);
+  // What was there when the list was opened did not just arrive.
+  const opened = useRef<number | undefined>(undefined);
+  if (isHeld) opened.current ??= changes[0]?.seq ?? 0;
+  const isNew = (change: ChangeSummary): boolean => opened.current !== undefined && change.seq > opened.current;
   const entries = gatherReads(changes);
   return (
     <div class="changes">
@@ -36,7 +40,7 @@ export function ChangesView(props: {
       ) : (
         <ol class="change-list">
           {entries.slice(0, most).map((change) => (
-            <li key={change.seq} class={`change change-${change.what}`}>
+            <li key={change.seq} class={`change change-${change.what}${isNew(change) ? " change-new" : ""}`}>
               <ChangeEntry change={change} onGo={onGo} />
               <p class="change-meta">
                 <span>{whoWords(change.actor)}</span>
