@@ -153,19 +153,20 @@ export function createCaller(needs: CallerNeeds): Caller {
     const run = `call-${needs.randomId()}`;
     const before = await ingest.standingOf(spreadsheetId);
     if (before?.webApp === undefined) return;
+    let retryBaseMs: number | undefined = limits.quietMs;
     try {
       const { outcome, rounds, isOurs } = await converse(spreadsheetId, before.webApp, { run, n: 0, sweepAll });
       if (isStopped) return;
       needs.onCall(spreadsheetId, outcome, rounds);
-      if (outcome === "answered") {
-        entry.failures = 0;
-        entry.retryAt = undefined;
-      } else {
-        const base = isOurs ? 1_000 : limits.quietMs;
-        entry.retryAt = now() + waitBefore(entry.failures, needs.die(), base, limits.tickEveryMs);
-        entry.failures += 1;
-      }
+      if (outcome === "answered") retryBaseMs = undefined;
+      else if (isOurs) retryBaseMs = 1_000;
     } finally {
+      // Also after a fault of our own: it may well be there again.
+      entry.retryAt =
+        retryBaseMs === undefined
+          ? undefined
+          : now() + waitBefore(entry.failures, needs.die(), retryBaseMs, limits.tickEveryMs);
+      entry.failures = retryBaseMs === undefined ? 0 : entry.failures + 1;
       await ingest.callEnded(spreadsheetId, run);
     }
     const left = await ingest.standingOf(spreadsheetId);

@@ -8,14 +8,16 @@ import { emptyDesk, foldPost, issueWants, type Desk } from "./wants.ts";
 export type Grid = { sheetId: number; title: string; columns: number; rows: Cell[][] };
 
 export class SheetDouble {
-  readonly spreadsheetId = "double-0001";
-  readonly seed = seedOf("double-0001");
+  readonly spreadsheetId: string;
+  readonly seed: number;
   readonly grids: Grid[];
   now = 1_000_000;
   #runs = 0;
 
-  constructor(grids: Grid[]) {
+  constructor(grids: Grid[], spreadsheetId = "double-0001") {
     this.grids = grids;
+    this.spreadsheetId = spreadsheetId;
+    this.seed = seedOf(spreadsheetId);
   }
 
   grid(sheetId: number): Grid {
