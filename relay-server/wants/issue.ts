@@ -11,6 +11,8 @@ const MOST_WANTS = 16;
 const MOST_CELLS = 160_000;
 /** Runs that follow an edit finish what is nearly complete, but do not carry a first copy. */
 const MOST_ROWS_BY_THE_WAY = 5_000;
+/** A run that copies looks after the layout for so many rounds; then the next one does. */
+const COPY_MOST_ROUNDS = 4 * limits.runMaxRounds;
 /** Shorter stretches of rows are asked for together, by number. */
 const SHORTEST_WINDOW = 20;
 
@@ -61,10 +63,15 @@ export function issueWants(post: Asked, state: SpreadsheetState, desk: Desk, now
       if (!issueRows(held, sheet, rows, issue)) break;
       continue;
     }
-    if (!isTired && sheet.digestsSince !== undefined && !issueDigests(held, sheet, onSheet, issue)) break;
+    // A copy that meets a change of layout looks where the rows are now before it goes on: rows of a layout that is in
+    // doubt would be told in vain, again and again.
+    const isBlocked = sheet.digestsSince !== undefined;
+    const mayLook = !isTired || (held.unknownRows > 0 && post.n < COPY_MOST_ROUNDS);
+    if (isBlocked && mayLook && !issueDigests(held, sheet, onSheet, issue)) break;
     if (!isTired && sheet.doubts.length > 0 && !issueRows(held, sheet, doubtfulRows(sheet, held, onSheet), issue))
       break;
-    if (held.unknownRows === 0 || (!isForCopying && held.unknownRows > MOST_ROWS_BY_THE_WAY)) continue;
+    if (held.unknownRows === 0 || (isTired && isBlocked)) continue;
+    if (!isForCopying && held.unknownRows > MOST_ROWS_BY_THE_WAY) continue;
     if (!issueRows(held, sheet, unknownRows(held, onSheet), issue)) break;
   }
   return wants;
