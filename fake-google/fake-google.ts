@@ -13,6 +13,8 @@ export type FakeGoogleOptions = {
   /** Where the built script lies: Code.js, its HTML files and appsscript.json. */
   readonly bundleDir?: string;
   readonly profile?: string;
+  /** Of the profile `hostile`. */
+  readonly seed?: number;
   readonly warm?: number;
   readonly now?: () => number;
   readonly random?: () => number;
@@ -38,6 +40,7 @@ export async function createFakeGoogle(options: FakeGoogleOptions = {}): Promise
     {
       bundleDir: options.bundleDir ?? defaultBundleDir,
       profile: options.profile ?? "normal",
+      seed: options.seed,
       warm: options.warm ?? 3,
       now: options.now ?? Date.now,
       random: options.random ?? Math.random,

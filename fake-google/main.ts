@@ -11,7 +11,8 @@ const help = `A stand-in for Google: spreadsheets with their scripts, on this ma
   --sheets-port N   port of the sheets over HTTPS (0: any; default 0)
   --host H          address to listen on (default 127.0.0.1)
   --bundle DIR      the built script (default ${defaultBundleDir})
-  --profile NAME    how faithfully triggers fire (default normal)
+  --profile NAME    how Google behaves: normal or hostile (default normal)
+  --seed N          the seed of the hostile profile (default: drawn, GET /control/decisions tells it)
   --data            start with the demo tables: ${datasets.join(", ")}
   --help            this text
 
@@ -24,6 +25,12 @@ function portOf(text: string, name: string): number {
   return port;
 }
 
+function seedOf(text: string): number {
+  const seed = Number(text);
+  if (!/^\d{1,15}$/.test(text) || !Number.isSafeInteger(seed)) throw new Error("--seed takes a whole number.");
+  return seed;
+}
+
 async function start(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -32,6 +39,7 @@ async function start(): Promise<void> {
       host: { type: "string", default: "127.0.0.1" },
       bundle: { type: "string", default: defaultBundleDir },
       profile: { type: "string", default: "normal" },
+      seed: { type: "string" },
       data: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -46,6 +54,7 @@ async function start(): Promise<void> {
     host: values.host,
     bundleDir: values.bundle,
     profile: values.profile,
+    ...(values.seed === undefined ? {} : { seed: seedOf(values.seed) }),
   });
   const spreadsheets: { title: string; editUrl: string }[] = [];
   if (values.data) {

@@ -52,6 +52,19 @@ export async function answerFetch(
   };
 }
 
+/** The same answer for each of them, with nothing sent: an error as Google words it, or a page of somebody in between. */
+export function replyForAll(args: unknown, end: { readonly status: number } | { readonly error: string }): Answer {
+  const content = Buffer.from("error" in end ? "" : `<html><head><title>Error ${end.status}</title></head></html>`);
+  const replies = requestsSchema
+    .parse(args)
+    .map((request): Reply =>
+      "error" in end
+        ? { status: 0, headers: {}, length: 0, error: `${end.error}: ${hostOf(request.url)}` }
+        : { status: end.status, headers: { "content-type": "text/html; charset=utf-8" }, length: content.length },
+    );
+  return { json: JSON.stringify(replies), bytes: Buffer.concat(replies.map(() => content)) };
+}
+
 async function send(
   request: Request,
   body: Buffer,

@@ -68,16 +68,18 @@ export function createCache(now: () => number) {
   };
 }
 
-type Waiter = { readonly runId: string; give: (got: boolean) => void; timer: NodeJS.Timeout };
+/** Calls when so much of the fake's time has passed; answers how to call it off. */
+type After = (ms: number, what: string, then: () => void) => () => void;
+type Waiter = { readonly runId: string; readonly give: (got: boolean) => void; readonly callOff: () => void };
 
-export function createLock() {
+export function createLock(after: After) {
   let holder: string | undefined;
   const waiting: Waiter[] = [];
   function pass(): void {
     const next = waiting.shift();
     holder = next?.runId;
     if (!next) return;
-    clearTimeout(next.timer);
+    next.callOff();
     next.give(true);
   }
   return {
@@ -88,15 +90,12 @@ export function createLock() {
         return true;
       }
       return new Promise<boolean>((give) => {
-        const timer = setTimeout(
-          () => {
-            const at = waiting.findIndex((one) => one.timer === timer);
-            if (at >= 0) waiting.splice(at, 1);
-            give(false);
-          },
-          Math.max(0, timeoutMs),
-        );
-        waiting.push({ runId, give, timer });
+        const callOff = after(timeoutMs, "a lock to be had", () => {
+          waiting.splice(waiting.indexOf(waiter), 1);
+          give(false);
+        });
+        const waiter: Waiter = { runId, give, callOff };
+        waiting.push(waiter);
       });
     },
     release(runId: string): void {
@@ -105,7 +104,7 @@ export function createLock() {
     /** At its end a run lets go of everything and waits for nothing. */
     forget(runId: string): void {
       for (const waiter of waiting.filter((one) => one.runId === runId)) {
-        clearTimeout(waiter.timer);
+        waiter.callOff();
         waiting.splice(waiting.indexOf(waiter), 1);
       }
       if (holder === runId) pass();

@@ -3,11 +3,31 @@ import fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import * as z from "zod";
 import { datasets } from "../data/data.ts";
 import { actionNames, actionSchema } from "../grid/grid.ts";
+import { faultsSchema } from "../hostile/hostile.ts";
 import { newSpreadsheetSchema, type World } from "../world/world.ts";
 import type { Project, Ui } from "../projects/projects.ts";
 
 const maxBodyBytes = 256 * 1024 * 1024;
 const idleLimitMs = 60_000;
+
+const afterMsSchema = z
+  .number()
+  .min(0)
+  .max(366 * 86_400_000);
+/** An action, and how much of the fake's time passes before it. */
+const timedSchema = z.looseObject({ afterMs: afterMsSchema.optional() });
+const clockSchema = z
+  .strictObject({ advanceMs: afterMsSchema.optional(), virtual: z.boolean().optional(), auto: z.boolean().optional() })
+  .refine(
+    ({ advanceMs, virtual }) => advanceMs !== undefined || virtual !== undefined,
+    "A clock takes advanceMs or virtual.",
+  )
+  .refine(({ virtual, auto }) => auto === undefined || virtual === true, "auto is said of a virtual clock.");
+const profileChoiceSchema = z.strictObject({
+  name: z.string(),
+  seed: z.int().nonnegative().optional(),
+  faults: faultsSchema.optional(),
+});
 
 type ForSpreadsheet = { Params: { id: string } };
 
@@ -40,6 +60,10 @@ export function createControl(world: World): FastifyInstance {
   });
   server.get("/control/spreadsheets", async () => ({ spreadsheets: [...world.projects.values()].map(described) }));
   server.get<ForSpreadsheet>("/control/spreadsheets/:id", async (request) => described(find(request.params.id)));
+  server.delete<ForSpreadsheet>("/control/spreadsheets/:id", async (request) => {
+    world.remove(find(request.params.id).spreadsheet.state.id);
+    return { ok: true };
+  });
   server.post("/control/data", async (request, reply) => {
     const { dataset } = z.strictObject({ dataset: z.enum(datasets) }).parse(request.body);
     return reply.code(201).send(described(await world.createFromDataset(dataset)));
@@ -59,13 +83,17 @@ export function createControl(world: World): FastifyInstance {
     const list = z.array(z.unknown()).max(100_000).safeParse(request.body);
     if (!list.success) return problem(reply, 400, "Actions come as an array.");
     let applied = 0;
-    for (const one of list.data) {
+    for (const listed of list.data) {
+      const timed = timedSchema.safeParse(listed);
+      if (!timed.success) return problem(reply, 400, z.prettifyError(timed.error), { applied });
+      const { afterMs, ...one } = timed.data;
       const action = actionSchema.safeParse(one);
       if (!action.success) {
         const name = z.looseObject({ action: z.string() }).safeParse(one);
         const isKnown = name.success && actionNames.some((known) => known === name.data.action);
         return problem(reply, 400, isKnown ? z.prettifyError(action.error) : "There is no such action.", { applied });
       }
+      if (afterMs !== undefined) await world.clock.wait(afterMs, "somebody's next action");
       const outcome = project.act(action.data);
       if ("refused" in outcome) return problem(reply, 400, outcome.refused, { applied });
       applied++;
@@ -219,22 +247,28 @@ export function createControl(world: World): FastifyInstance {
     return { ok: true };
   });
   server.post("/control/clock", async (request) => {
-    const { advanceMs } = z
-      .strictObject({
-        advanceMs: z
-          .number()
-          .min(0)
-          .max(366 * 86_400_000),
-      })
-      .parse(request.body);
-    world.advance(advanceMs);
-    return { now: new Date(world.now()).toISOString() };
+    const { advanceMs, virtual, auto } = clockSchema.parse(request.body);
+    if (virtual !== undefined) world.clock.setVirtual(virtual, auto);
+    if (advanceMs !== undefined) await world.clock.advance(advanceMs);
+    return world.describeClock();
   });
+  server.get("/control/clock", async () => world.describeClock());
   server.post("/control/profile", async (request, reply) => {
-    const { name } = z.looseObject({ name: z.string() }).parse(request.body);
-    return world.setProfile(name) ? { name } : problem(reply, 400, "There is no such behaviour profile.");
+    const { name, seed, faults } = profileChoiceSchema.parse(request.body);
+    if (name !== "hostile" && (seed !== undefined || faults !== undefined))
+      return problem(reply, 400, "Only the profile hostile has a seed and faults.");
+    if (!world.setProfile(name, seed, faults)) return problem(reply, 400, "There is no such behaviour profile.");
+    return { name, ...hostilityOf(world) };
   });
-  server.get("/control/profile", async () => world.profile());
+  server.get("/control/profile", async () => ({ ...world.profile(), ...hostilityOf(world) }));
+  server.post("/control/faults/stop", async () => {
+    world.endFaults();
+    return { ok: true };
+  });
+  server.get(
+    "/control/decisions",
+    async () => world.hostility()?.decisions() ?? { seed: null, decisions: [], more: 0 },
+  );
 
   /** Reads the built script and binds it, or answers why it cannot be. */
   async function push(project: Project, reply: FastifyReply): Promise<boolean> {
@@ -248,6 +282,12 @@ export function createControl(world: World): FastifyInstance {
   }
 
   return server;
+}
+
+/** The bad day there is, by which it can be had again. */
+function hostilityOf(world: World): object {
+  const hostility = world.profile().name === "hostile" ? world.hostility() : undefined;
+  return hostility ? { seed: hostility.seed, faults: hostility.chances, over: hostility.isOver() } : {};
 }
 
 /** A caller without a page: what a script shows is seen by nobody, and dialogs are closed. */

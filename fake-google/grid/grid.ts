@@ -64,7 +64,12 @@ export type SpreadsheetOptions = {
   readonly owner: string;
 };
 
-export type SpreadsheetNeeds = { readonly now: () => number; readonly random: () => number };
+export type SpreadsheetNeeds = {
+  readonly now: () => number;
+  readonly random: () => number;
+  /** Told which formulas have just come to another result. */
+  readonly onWorkedOut?: (cells: readonly Cell[]) => void;
+};
 
 export function createSpreadsheet(options: SpreadsheetOptions, needs: SpreadsheetNeeds) {
   const state = {
@@ -166,9 +171,20 @@ export function createSpreadsheet(options: SpreadsheetOptions, needs: Spreadshee
     return format === "@" ? "" : format;
   }
 
+  function workedOut(moved: readonly Spot[]): void {
+    if (moved.length === 0) return;
+    needs.onWorkedOut?.(
+      moved.flatMap(({ sheetId, row, column }) => {
+        const sheet = sheetById(sheetId);
+        return sheet ? [cellAt(sheet, row, column)] : [];
+      }),
+    );
+  }
+
   /** Recalculates what the written regions reach and shows the result. */
   function settle(regions: readonly Region[]): void {
     const moved = calculator.recalculate(regions);
+    workedOut(moved);
     tell({ kind: "cells", regions: [...regions, ...moved.map(regionOfSpot)] });
   }
 
@@ -181,12 +197,14 @@ export function createSpreadsheet(options: SpreadsheetOptions, needs: Spreadshee
       }
     }
     const moved = calculator.recalculateAll();
+    workedOut(moved);
     tell(delta);
     if (moved.length > 0) tell({ kind: "cells", regions: moved.map(regionOfSpot) });
   }
 
   function recalculateVolatile(): void {
     const moved = calculator.recalculateVolatile();
+    workedOut(moved);
     if (moved.length > 0) tell({ kind: "cells", regions: moved.map(regionOfSpot) });
   }
 

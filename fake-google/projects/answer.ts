@@ -1,6 +1,6 @@
 /** What the services of one run are answered: from the spreadsheet, its stores, its triggers and its open pages. */
 import * as z from "zod";
-import { answerFetch } from "../answers/answers.ts";
+import { answerFetch, replyForAll } from "../answers/answers.ts";
 import { actionSchema, cellAt, parseA1, usedOf, type ScriptValue, type Sheet } from "../grid/grid.ts";
 import type { Answer } from "../services/services.ts";
 import type { Cell, Value } from "../cell/cell.ts";
@@ -24,7 +24,7 @@ const planSchema = z.object({
   handler: z.string(),
   eventType: z.enum(["ON_EDIT", "ON_CHANGE", "ON_OPEN", "ON_FORM_SUBMIT", "CLOCK"]),
   everyMinutes: z.number().optional(),
-  at: z.number().optional(),
+  afterMs: z.number().optional(),
 });
 const scopeSchema = z.object({ scope: z.enum(["script", "document", "user"]) });
 
@@ -41,13 +41,21 @@ export async function answer(
   const [service = "", what = ""] = op.split(".");
   switch (service) {
     case "spreadsheet":
-      return what === "facts" ? say({ ...facts(project) }) : say(null);
+      if (what === "facts") return remembered(run, op, args, () => say({ ...facts(project) }));
+      run.remembered.clear();
+      return say(null);
     case "sheet":
-    case "range":
+    case "range": {
+      if (isReading(op)) return remembered(run, op, args, () => say(onCells(project, op, args)));
+      // What a run writes itself, it reads.
+      if (op !== "range.parse") run.remembered.clear();
       return say(onCells(project, op, args));
+    }
     case "fetch":
-      usage.fetches++;
-      return answerFetch(args, bytes, run.bundle.manifest.urlFetchWhitelist);
+      return onFetch(project, run, args, bytes);
+    case "time":
+      await run.work.aside(() => project.clock.wait(z.number().nonnegative().parse(args), "a script to wake"));
+      return say(null);
     case "properties": {
       const { store } = storeSchema.parse(args);
       const properties = project.propertiesOf(store, run.user);
@@ -82,18 +90,60 @@ export async function answer(
       if (what === "has") return say(lock.has(run.id));
       if (what === "release") return say(lock.release(run.id));
       usage.locks++;
-      return say(await lock.take(run.id, z.object({ timeoutMs: z.number() }).parse(args).timeoutMs));
+      const { timeoutMs } = z.object({ timeoutMs: z.number() }).parse(args);
+      return say(await run.work.aside(() => lock.take(run.id, timeoutMs)));
     }
     case "triggers":
       return say(onTriggers(project, run, what, args));
     case "ui":
-      return say(await run.ui(what, args));
+      return say(await run.work.aside(async () => run.ui(what, args)));
     case "log":
       // Google keeps what scripts log; it may hold contents, so here nobody does.
       return say(null);
     default:
       return { json: "null", error: `There is no service ${service}.` };
   }
+}
+
+/** A clock that waits for nobody would wait for ever for a relay that waits for the clock. */
+const fetchWorksMs = 2000;
+
+async function onFetch(project: Project, run: Execution, args: unknown, bytes: Int8Array | undefined): Promise<Answer> {
+  const { fate } = run;
+  const send = (): Promise<Answer> => {
+    project.usage.fetches++;
+    const sent = answerFetch(args, bytes, run.bundle.manifest.urlFetchWhitelist);
+    return project.clock.isVirtual() ? workingFor(fetchWorksMs, sent, run) : sent;
+  };
+  if (!fate) return send();
+  if (fate.isFetchQuotaSpent(run.user, project.clock.now()))
+    return { json: "null", error: "Service invoked too many times for one day: urlfetch." };
+  const { lateMs, end, status } = fate.nextFetch();
+  if (lateMs > 0) await run.work.aside(() => project.clock.wait(lateMs, "a post to leave", true));
+  if (end === "throws") return replyForAll(args, { error: "Address unavailable" });
+  if (end === "fails") return replyForAll(args, { status });
+  if (end === "sent") return send();
+  await send();
+  return replyForAll(args, status === 0 ? { error: "Timeout" } : { status });
+}
+
+async function workingFor(ms: number, sent: Promise<Answer>, run: Execution): Promise<Answer> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), ms)));
+  const inTime = await Promise.race([sent, late]);
+  clearTimeout(timer);
+  return inTime ?? run.work.aside(() => sent);
+}
+
+export const isReading = (op: string): boolean => ["range.read", "sheet.facts", "spreadsheet.facts"].includes(op);
+
+/** A run whose reads are cached is answered as it was the first time, until it flushes or writes. */
+function remembered(run: Execution, op: string, args: unknown, read: () => Answer): Answer {
+  if (run.fate?.isCached() !== true) return read();
+  const key = `${op} ${JSON.stringify(args)}`;
+  const answered = run.remembered.get(key) ?? read();
+  run.remembered.set(key, answered);
+  return answered;
 }
 
 function onTriggers(project: Project, run: Execution, what: string, args: unknown): unknown {
@@ -110,7 +160,9 @@ function onTriggers(project: Project, run: Execution, what: string, args: unknow
       throw new Error("Trigger not found.");
     return null;
   }
-  return described(project.triggers.create({ ...planSchema.parse(args), owner: run.user }));
+  const { afterMs, ...plan } = planSchema.parse(args);
+  const at = afterMs === undefined ? undefined : project.clock.now() + afterMs;
+  return described(project.triggers.create({ ...plan, at, owner: run.user }));
 }
 
 function onCells(project: Project, op: string, args: unknown): unknown {
@@ -168,9 +220,13 @@ function onCells(project: Project, op: string, args: unknown): unknown {
   }
 }
 
-function readerOf({ spreadsheet }: Project, what: (typeof whats)[number]): (cell: Cell) => ScriptValue {
-  if (what.startsWith("value")) return (cell) => spreadsheet.scriptValue(cell);
-  if (what.startsWith("display")) return spreadsheet.display;
+/** What a formula shows while Google works it out. */
+const loading = "Loading...";
+
+function readerOf(project: Project, what: (typeof whats)[number]): (cell: Cell) => ScriptValue {
+  const { spreadsheet, isLoading } = project;
+  if (what.startsWith("value")) return (cell) => (isLoading(cell) ? loading : spreadsheet.scriptValue(cell));
+  if (what.startsWith("display")) return (cell) => (isLoading(cell) ? loading : spreadsheet.display(cell));
   if (what.startsWith("formula")) return (cell) => cell.formula ?? "";
   return (cell) => (cell.format === "" ? "General" : cell.format);
 }

@@ -34,6 +34,9 @@ export function createGates() {
     return gate;
   }
 
+  const isClosed = (op: string, when: When): boolean =>
+    [...gates.values()].some((state) => state.op === op && state.when === when);
+
   async function pass(op: string, when: When): Promise<void> {
     for (const state of gates.values()) {
       if (state.op !== op || state.when !== when) continue;
@@ -57,6 +60,7 @@ export function createGates() {
     keep,
     kept: (gateId: string): Gate | undefined => names.get(gateId),
     close,
+    isClosed,
     pass,
     openAll: (): void => [...gates.keys()].forEach((gate) => gate.open()),
   };

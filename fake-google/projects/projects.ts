@@ -3,10 +3,13 @@ import { createHash, randomUUID } from "node:crypto";
 import { createCache, createLock, createProperties } from "../answers/answers.ts";
 import { createSpreadsheet, type Action, type Effect, type Refused, type SpreadsheetOptions } from "../grid/grid.ts";
 import { createTriggers, lineFor, type EventType, type Profile, type Trigger } from "../triggers/triggers.ts";
+import { countsAsCall, type EventFate, type Hostility, type RunFate } from "../hostile/hostile.ts";
+import type { Cell } from "../cell/cell.ts";
+import type { Clock, Work } from "../clock/clock.ts";
 import type { Bundle } from "../bundle/bundle.ts";
-import type { Runs } from "../runs/runs.ts";
+import { maxRunMs, type Runs } from "../runs/runs.ts";
 import type { Answer, EventFacts, RunFacts } from "../services/services.ts";
-import { answer } from "./answer.ts";
+import { answer, isReading } from "./answer.ts";
 import { createGates, type Gates } from "./gates.ts";
 
 export type { Gate, Gates } from "./gates.ts";
@@ -48,7 +51,17 @@ export type ExecutionRecord = {
 /** How a run shows things to the person it runs for; answered as that person answers. */
 export type Ui = (what: string, args: unknown) => unknown;
 
-export type Execution = { readonly id: string; readonly user: string; readonly bundle: Bundle; readonly ui: Ui };
+export type Execution = {
+  readonly id: string;
+  readonly user: string;
+  readonly bundle: Bundle;
+  readonly ui: Ui;
+  readonly work: Work;
+  /** What a bad day does to it. */
+  readonly fate: RunFate | undefined;
+  /** Reads that are answered again as before. */
+  readonly remembered: Map<string, Answer>;
+};
 
 export type RunOutcome = { readonly ok: true; readonly json: string } | { readonly ok: false; readonly error: string };
 
@@ -66,11 +79,15 @@ export type RunRequest = {
   readonly ui?: Ui;
   readonly bundle?: Bundle;
   readonly limitMs?: number;
+  /** Of which event it is the run, for chances that do not depend on what runs beside it. */
+  readonly key?: string;
 };
 
 export type ProjectNeeds = {
   readonly runs: Runs;
-  readonly now: () => number;
+  readonly clock: Clock;
+  /** The bad day, if it is one. */
+  readonly hostility: () => Hostility | undefined;
   readonly random: () => number;
   readonly profile: () => Profile;
   readonly editUrlOf: (spreadsheetId: string) => string;
@@ -96,6 +113,8 @@ export function createLedger(now: () => number) {
       if (!held || now() - held.since >= 86_400_000) spent.set(user, { since: now(), ms: triggerMs });
       else held.ms += triggerMs;
     },
+    /** Everybody has a whole day's trigger time again. */
+    startDay: (): void => spent.clear(),
     hasTriggerTime(user: string): boolean {
       const held = spent.get(user);
       return !held || now() - held.since >= 86_400_000 || held.ms < maxTriggerTimePerDayMs;
@@ -113,11 +132,18 @@ type Deployment = {
   readonly url: string;
 };
 
+/** So much later the edit handler starts where Google tells of the change first. */
+const swappedByMs = 50;
+const killed: Answer = { json: "null", isEnd: true };
+
 const isSpoken = (line: string): boolean => line !== "none";
 const nobodyLooks: Ui = (what) => (what === "dialog" ? "CLOSE" : null);
 
 export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) {
-  const spreadsheet = createSpreadsheet(options, needs);
+  const { clock } = needs;
+  let isLoadingUntil = new WeakMap<Cell, number>();
+  const actionWaiters = new Set<() => void>();
+  const spreadsheet = createSpreadsheet(options, { now: clock.now, random: needs.random, onWorkedOut });
   const records: { -readonly [Key in keyof ExecutionRecord]: ExecutionRecord[Key] }[] = [];
   const stores = {
     script: createProperties(),
@@ -134,11 +160,24 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
   let bundle: Bundle | undefined;
 
   const triggers = createTriggers({
-    now: needs.now,
+    clock,
     random: needs.random,
-    profile: needs.profile,
+    room: () => {
+      const { runningPerTrigger, pendingPerTrigger } = needs.profile();
+      const queue = needs.hostility()?.queue();
+      return queue
+        ? { ...queue, isStrict: true }
+        : { running: runningPerTrigger, waiting: pendingPerTrigger, isStrict: false };
+    },
+    isLost: (key) => needs.hostility()?.isLost(key) ?? false,
+    deliveries: (trigger, eventKey) => {
+      const hostility = needs.hostility();
+      if (hostility) return hostility.deliveries(eventKey ?? hostility.tick(options.id, trigger.handler), trigger);
+      const [least, most] = needs.profile().delayMs;
+      return [{ key: "", delayMs: least + (most - least) * needs.random() }];
+    },
     onDropped: () => usage.dropped++,
-    start: async (trigger, event) => {
+    start: async (trigger, event, key) => {
       await run({
         functionName: trigger.handler,
         user: trigger.owner,
@@ -146,6 +185,7 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
         cause: causeOf(trigger, event),
         authMode: "FULL",
         event,
+        ...(key === "" ? {} : { key }),
       });
     },
   });
@@ -160,6 +200,7 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
 
   const project = {
     spreadsheet,
+    clock,
     triggers,
     usage,
     gates,
@@ -167,8 +208,9 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
     propertiesOf: (store: "script" | "document" | "user", user: string) =>
       store === "user" ? held(stores.user, user, createProperties) : stores[store],
     cacheOf: (store: "script" | "document" | "user", user: string) =>
-      held(caches, keyOf(store, user), () => createCache(needs.now)),
-    lockOf: (scope: "script" | "document" | "user", user: string) => held(locks, keyOf(scope, user), createLock),
+      held(caches, keyOf(store, user), () => createCache(clock.now)),
+    lockOf: (scope: "script" | "document" | "user", user: string) =>
+      held(locks, keyOf(scope, user), () => createLock(clock.after)),
     executions: (): readonly ExecutionRecord[] => records,
     bundle: (): Bundle | undefined => bundle,
     /** As `clasp push` does: from the next run on, this is the script. */
@@ -192,6 +234,9 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
         await new Promise((resolve) => setImmediate(resolve));
       }
     },
+    isLoading: (cell: Cell): boolean => (isLoadingUntil.get(cell) ?? 0) > clock.now(),
+    /** No formula is being worked out any more. */
+    showResults: (): void => void (isLoadingUntil = new WeakMap()),
     stop: (): void => triggers.stop(),
   };
 
@@ -200,14 +245,54 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
     const outcome = spreadsheet.act(action);
     if ("refused" in outcome) return outcome;
     for (const effect of outcome) announce(effect, action.as ?? spreadsheet.state.owner);
+    for (const waiter of actionWaiters) waiter();
     return outcome;
+  }
+
+  /** Stands until somebody does something to the sheet, or so long. */
+  const untilAction = (mostMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const done = (): void => {
+        actionWaiters.delete(done);
+        callOff();
+        resolve();
+      };
+      const callOff = clock.after(mostMs, "a run between two reads", done, true);
+      actionWaiters.add(done);
+    });
+
+  function onWorkedOut(cells: readonly Cell[]): void {
+    const ms = needs.hostility()?.loadingMs(options.id) ?? 0;
+    if (ms === 0) return;
+    for (const cell of cells) isLoadingUntil.set(cell, clock.now() + ms);
+    clock.after(ms, "formulas to show their results", () => undefined, true);
   }
 
   function announce(effect: Effect, actor: string): void {
     const line = lineFor(needs.profile(), effect.did);
+    if (!isSpoken(line.edit) && !isSpoken(line.change)) return;
+    const fate = needs.hostility()?.event(options.id, effect.did);
+    if (fate?.isSilent) return;
+    if (fate?.isChangeFirst) {
+      announceChange(line.change, actor, fate.key);
+      announceEdit(effect, line.edit, actor, fate);
+    } else {
+      announceEdit(effect, line.edit, actor, fate);
+      announceChange(line.change, actor, fate?.key);
+    }
+  }
+
+  function announceEdit(effect: Effect, edited: string, actor: string, fate: EventFate | undefined): void {
     const { area } = effect;
-    if (isSpoken(line.edit) && area) {
-      const values = line.edit === "values" ? { value: effect.value, oldValue: effect.oldValue } : {};
+    if (isSpoken(edited) && area) {
+      const { value, oldValue } = effect;
+      const values =
+        edited === "values"
+          ? {
+              value: fate?.withheld.includes("value") ? undefined : value,
+              oldValue: fate?.withheld.includes("oldValue") ? undefined : oldValue,
+            }
+          : {};
       const edit = { kind: "edit" as const, sheetId: effect.sheetId, ...area, ...values };
       if (bundle?.functions.has("onEdit")) {
         void run({
@@ -220,20 +305,23 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
           limitMs: maxSimpleRunMs,
         });
       }
-      triggers.fire("ON_EDIT", (trigger) => ({
-        ...edit,
-        triggerUid: trigger.uid,
-        user: visibleActor(actor, trigger.owner),
-      }));
+      triggers.fire(
+        "ON_EDIT",
+        fate?.key,
+        (trigger) => ({ ...edit, triggerUid: trigger.uid, user: visibleActor(actor, trigger.owner) }),
+        fate?.isChangeFirst ? swappedByMs : 0,
+      );
     }
-    if (isSpoken(line.change)) {
-      triggers.fire("ON_CHANGE", (trigger) => ({
-        kind: "change",
-        changeType: line.change,
-        triggerUid: trigger.uid,
-        user: visibleActor(actor, trigger.owner),
-      }));
-    }
+  }
+
+  function announceChange(changeType: string, actor: string, key: string | undefined): void {
+    if (!isSpoken(changeType)) return;
+    triggers.fire("ON_CHANGE", key, (trigger) => ({
+      kind: "change",
+      changeType,
+      triggerUid: trigger.uid,
+      user: visibleActor(actor, trigger.owner),
+    }));
   }
 
   /** Somebody opens the sheet: the simple `onOpen`, then the installable ones. */
@@ -253,7 +341,7 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
         }),
       );
     }
-    triggers.fire("ON_OPEN", (trigger) => ({
+    triggers.fire("ON_OPEN", needs.hostility()?.event(options.id, "open").key, (trigger) => ({
       kind: "open",
       triggerUid: trigger.uid,
       user: visibleActor(user, trigger.owner),
@@ -276,22 +364,35 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
     const record: (typeof records)[number] = {
       function: functionName,
       status: "running",
-      startedAt: new Date(needs.now()).toISOString(),
+      startedAt: new Date(clock.now()).toISOString(),
       cause,
     };
     records.push(record);
     if (records.length > maxRecords) records.shift();
+    const hostility = needs.hostility();
+    const key = request.key ?? hostility?.runKey(options.id, cause, functionName) ?? "";
     const tooMuch =
       needs.ledger.running(user) >= maxRunsPerUser
         ? "Exception: There are too many scripts running simultaneously for this Google user account."
-        : isTrigger && !needs.ledger.hasTriggerTime(user)
+        : isTrigger &&
+            (!needs.ledger.hasTriggerTime(user) || hostility?.isTriggerTimeSpent(key, user, clock.now()) === true)
           ? "Exception: Service using too much computer time for one day"
           : undefined;
     if (tooMuch !== undefined) {
       Object.assign(record, { status: "failed", error: tooMuch, durationMs: 0 });
       return { ok: false, error: tooMuch };
     }
-    const execution: Execution = { id: randomUUID(), user, bundle: script, ui: request.ui ?? nobodyLooks };
+    const fate = hostility?.run(key);
+    const work = clock.work();
+    const execution: Execution = {
+      id: randomUUID(),
+      user,
+      bundle: script,
+      ui: request.ui ?? nobodyLooks,
+      work,
+      fate,
+      remembered: new Map(),
+    };
     const facts: RunFacts = {
       spreadsheetId: options.id,
       authMode: request.authMode,
@@ -299,25 +400,41 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
       scriptTimeZone: script.manifest.timeZone,
       effectiveUser: request.authMode === "FULL" ? user : "",
       activeUser: visibleActor(actor, user),
-      temporaryUserKey: temporaryKey(actor, options.id, needs.now()),
+      temporaryUserKey: temporaryKey(actor, options.id, clock.now()),
       locale: spreadsheet.state.locale,
       hasUi: request.ui !== undefined,
       webAppUrl: deployments.at(-1)?.url,
       htmlFiles: script.html,
+      skewMs: fate?.skewMs ?? 0,
     };
     const call = { functionName, event: request.event, args: request.args };
     runningCount++;
     usage.runs++;
     needs.ledger.begin(user);
     const startedMs = performance.now();
+    const startedAt = clock.now();
+    const limitMs = request.limitMs ?? maxRunMs;
+    const stand = async (what: () => Promise<void>): Promise<void> => work.aside(what);
     const ask = async (op: string, args: unknown, bytes: Int8Array | undefined): Promise<Answer> => {
-      await gates.pass(op, "before");
+      if (gates.isClosed(op, "before")) await stand(() => gates.pass(op, "before"));
+      const isCall = fate !== undefined && countsAsCall(op);
+      if (isCall) {
+        const paceMs = fate.paceMs();
+        if (paceMs > 0) await stand(() => clock.wait(paceMs, "a slow run", true));
+        const tornMs = isReading(op) ? fate.tornMs() : 0;
+        if (tornMs > 0) await stand(() => untilAction(tornMs));
+      }
+      const killAt = isCall ? fate.killAt() : undefined;
+      if (killAt === "before") return killed;
       const said = await answer(project, execution, op, args, bytes);
-      await gates.pass(op, "after");
+      if (killAt === "after" || (clock.isVirtual() && clock.now() - startedAt > limitMs)) return killed;
+      if (gates.isClosed(op, "after")) await stand(() => gates.pass(op, "after"));
       return said;
     };
-    const result = await needs.runs.run({ code: script.code, facts, call }, ask, request.limitMs);
-    const durationMs = Math.round(performance.now() - startedMs);
+    const result = await needs.runs.run({ code: script.code, facts, call }, ask, limitMs);
+    work.end();
+    // Under virtual time a run takes what its waiting took, or what it really took.
+    const durationMs = Math.round(Math.max(performance.now() - startedMs, clock.now() - startedAt));
     usage.runtimeMs += durationMs;
     usage.zoneCalls += result.zoneCalls;
     for (const lock of locks.values()) lock.forget(execution.id);

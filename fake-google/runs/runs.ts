@@ -24,6 +24,8 @@ type Thread = {
   flag: Int32Array;
   answerer: Answerer | undefined;
   finish: ((result: RunResult) => void) | undefined;
+  /** Ends the run as at its time limit. */
+  cut: (() => void) | undefined;
 };
 
 export function createRuns(needs: RunsNeeds) {
@@ -47,6 +49,7 @@ export function createRuns(needs: RunsNeeds) {
       flag: new Int32Array(signal),
       answerer: undefined,
       finish: undefined,
+      cut: undefined,
     };
     all.add(thread);
     port1.on("message", (asked: { op: string; args: string; bytes?: Int8Array }) => void answer(thread, asked));
@@ -72,6 +75,10 @@ export function createRuns(needs: RunsNeeds) {
     } catch (error) {
       said = { json: "null", error: error instanceof Error ? error.message : gone };
     }
+    if (said.isEnd) {
+      thread.cut?.();
+      return;
+    }
     thread.port.postMessage(said);
     Atomics.store(thread.flag, 0, 1);
     Atomics.notify(thread.flag, 0);
@@ -83,12 +90,14 @@ export function createRuns(needs: RunsNeeds) {
     const thread = idle.pop() ?? open();
     thread.answerer = answerer;
     const result = await new Promise<RunResult>((resolve) => {
-      const timer = setTimeout(() => {
+      thread.cut = () => {
+        clearTimeout(timer);
         // Gone at once for everybody else, though its end takes a moment.
         all.delete(thread);
         ending.add(thread.worker.terminate());
         resolve({ ok: false, error: "Exception: Exceeded maximum execution time", zoneCalls: 0 });
-      }, limitMs);
+      };
+      const timer = setTimeout(thread.cut, limitMs);
       thread.finish = (ended) => {
         clearTimeout(timer);
         resolve(ended);
@@ -98,6 +107,7 @@ export function createRuns(needs: RunsNeeds) {
     });
     thread.answerer = undefined;
     thread.finish = undefined;
+    thread.cut = undefined;
     if (all.has(thread)) {
       thread.worker.unref();
       if (idle.length < Math.max(needs.warm, 8) && !isStopped) idle.push(thread);

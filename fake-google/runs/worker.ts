@@ -129,9 +129,6 @@ function local(op: string, args: unknown, input?: Int8Array): Answer {
         const { instantMs, timeZone, format } = args as { instantMs: number; timeZone: string; format: string };
         return { json: JSON.stringify(formatInstant(instantMs, timeZone, format)) };
       }
-      case "sleep":
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(args));
-        return { json: "null" };
       case "gzip":
         return { json: "null", bytes: gzipSync(bytes) };
       case "ungzip":

@@ -32,17 +32,15 @@ export const profileSchema = z.strictObject({
 });
 export type Profile = z.infer<typeof profileSchema>;
 
-/** What may be done to one event on its way: the seam for profiles that lose, double, hold back or reorder. */
-export type Fate = { readonly delaysMs: readonly number[] };
+const usual = profileSchema.parse(normal);
 
-const profiles: Record<string, Profile> = { normal: profileSchema.parse(normal) };
+/** `hostile` knows the same events; what happens to them on a bad day is the room `hostile`'s to say. */
+const profiles: Record<string, Profile> = {
+  normal: usual,
+  hostile: { ...usual, name: "hostile", about: "The normal events on a bad day, by seed; README.md has the faults." },
+};
 
 export const profileNamed = (name: string): Profile | undefined => profiles[name];
 
 export const lineFor = (profile: Profile, did: Effect["did"]): z.infer<typeof lineSchema> =>
   profile.events[did] ?? { edit: "none", change: "none" };
-
-export function fateOf(profile: Profile, random: () => number): Fate {
-  const [least, most] = profile.delayMs;
-  return { delaysMs: [least + (most - least) * random()] };
-}

@@ -1,6 +1,7 @@
 /** Installable triggers of one script: who made them, what is waiting for them, and when a clock is due. */
+import type { Clock } from "../clock/clock.ts";
+import type { Delivery } from "../hostile/hostile.ts";
 import type { EventFacts } from "../services/services.ts";
-import { fateOf, type Profile } from "./profile.ts";
 
 export { lineFor, profileNamed, profileSchema, type Profile } from "./profile.ts";
 
@@ -18,23 +19,36 @@ export type Trigger = {
   isDisabled?: boolean;
 };
 
+/** Room for the events of one trigger. */
+type Room = {
+  readonly running: number;
+  readonly waiting: number;
+  /** Whether events on their way take up room as well. */
+  readonly isStrict: boolean;
+};
+
 export type TriggersNeeds = {
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly random: () => number;
-  readonly profile: () => Profile;
+  readonly room: () => Room;
+  /** Whether an event that finds no room is really lost. */
+  readonly isLost: (key: string) => boolean;
+  /** When the handler starts for an event; without an event's key it is a clock that is due. */
+  readonly deliveries: (trigger: Trigger, eventKey: string | undefined) => readonly Delivery[];
   /** Runs the handler; resolves at its end. */
-  readonly start: (trigger: Trigger, event: EventFacts) => Promise<void>;
+  readonly start: (trigger: Trigger, event: EventFacts, key: string) => Promise<void>;
   readonly onDropped: (trigger: Trigger) => void;
 };
 
 export const maxTriggersPerUser = 20;
 
-type Queue = { running: number; pending: EventFacts[] };
+type Waiting = { readonly event: EventFacts; readonly key: string };
+type Queue = { running: number; onTheWay: number; readonly pending: Waiting[] };
 
 export function createTriggers(needs: TriggersNeeds) {
   const list: Trigger[] = [];
   const queues = new Map<string, Queue>();
-  const onTheWay = new Set<NodeJS.Timeout>();
+  const onTheWay = new Set<() => void>();
   const idleWaiters = new Set<() => void>();
 
   function create(plan: {
@@ -52,7 +66,8 @@ export function createTriggers(needs: TriggersNeeds) {
     const low = Math.floor(needs.random() * 1e9);
     const high = Math.floor(needs.random() * 8e8) + 1e9;
     const uid = `${high}${String(low).padStart(9, "0")}`;
-    const dueAt = plan.at ?? (plan.everyMinutes === undefined ? undefined : needs.now() + plan.everyMinutes * 60_000);
+    const dueAt =
+      plan.at ?? (plan.everyMinutes === undefined ? undefined : needs.clock.now() + plan.everyMinutes * 60_000);
     const trigger: Trigger = {
       uid,
       owner: plan.owner,
@@ -73,40 +88,68 @@ export function createTriggers(needs: TriggersNeeds) {
   }
 
   /** Hands an event to every trigger of its type, as faithfully as the profile lets it. */
-  function fire(eventType: EventType, eventFor: (trigger: Trigger) => EventFacts): void {
-    for (const trigger of list.filter((one) => one.eventType === eventType)) send(trigger, eventFor(trigger));
+  function fire(
+    eventType: EventType,
+    eventKey: string | undefined,
+    eventFor: (trigger: Trigger) => EventFacts,
+    laterMs = 0,
+  ): void {
+    for (const trigger of list.filter((one) => one.eventType === eventType))
+      send(trigger, eventFor(trigger), needs.deliveries(trigger, eventKey), laterMs);
   }
 
-  function send(trigger: Trigger, event: EventFacts): void {
-    for (const delayMs of fateOf(needs.profile(), needs.random).delaysMs) {
-      if (delayMs <= 0) {
-        arrive(trigger, event);
-        continue;
+  function send(trigger: Trigger, event: EventFacts, deliveries: readonly Delivery[], laterMs = 0): void {
+    const queue = queues.get(trigger.uid) ?? { running: 0, onTheWay: 0, pending: [] };
+    queues.set(trigger.uid, queue);
+    for (const { key, delayMs } of deliveries) {
+      const { running, waiting, isStrict } = needs.room();
+      const ms = delayMs + laterMs;
+      // Under virtual time one run at a time is begun, so that one seed is one course of things.
+      const isNow = ms <= 0 && !needs.clock.isVirtual();
+      const isFull = queue.onTheWay + queue.pending.length >= waiting;
+      if (isStrict && isFull && !(isNow && queue.running < running) && needs.isLost(key)) needs.onDropped(trigger);
+      else if (isNow) arrive(trigger, queue, { event, key });
+      else {
+        queue.onTheWay++;
+        const cancel = needs.clock.after(
+          ms,
+          `${trigger.handler} to start`,
+          () => {
+            queue.onTheWay--;
+            onTheWay.delete(cancel);
+            arrive(trigger, queue, { event, key });
+          },
+          true,
+        );
+        onTheWay.add(cancel);
       }
-      const timer = setTimeout(() => {
-        onTheWay.delete(timer);
-        arrive(trigger, event);
-      }, delayMs);
-      onTheWay.add(timer);
     }
   }
 
-  function arrive(trigger: Trigger, event: EventFacts): void {
-    const { pendingPerTrigger, runningPerTrigger } = needs.profile();
-    const queue = queues.get(trigger.uid) ?? { running: 0, pending: [] };
-    queues.set(trigger.uid, queue);
-    if (queue.running < runningPerTrigger) void start(trigger, queue, event);
-    else if (queue.pending.length < pendingPerTrigger) queue.pending.push(event);
-    else needs.onDropped(trigger);
+  function arrive(trigger: Trigger, queue: Queue, one: Waiting): void {
+    const { running, waiting, isStrict } = needs.room();
+    if (!list.includes(trigger)) tellIfIdle();
+    else if (queue.running < running) void start(trigger, queue, one);
+    // Where the room is strict, whether there is any was asked on the way.
+    else if (isStrict || queue.pending.length < waiting) queue.pending.push(one);
+    else {
+      needs.onDropped(trigger);
+      tellIfIdle();
+    }
   }
 
-  async function start(trigger: Trigger, queue: Queue, event: EventFacts): Promise<void> {
+  async function start(trigger: Trigger, queue: Queue, one: Waiting): Promise<void> {
     queue.running++;
-    await needs.start(trigger, event);
+    await needs.start(trigger, one.event, one.key);
     queue.running--;
+    if (!list.includes(trigger)) queue.pending.length = 0;
     const next = queue.pending.shift();
-    if (next && list.includes(trigger)) void start(trigger, queue, next);
-    else if (isIdle()) for (const waiter of idleWaiters) waiter();
+    if (next) void start(trigger, queue, next);
+    else tellIfIdle();
+  }
+
+  function tellIfIdle(): void {
+    if (isIdle()) for (const waiter of idleWaiters) waiter();
   }
 
   const isIdle = (): boolean =>
@@ -114,7 +157,7 @@ export function createTriggers(needs: TriggersNeeds) {
 
   /** Starts every clock that is due; one that missed several ticks runs once. */
   function tick(): void {
-    const now = needs.now();
+    const now = needs.clock.now();
     for (const trigger of list.slice()) {
       if (trigger.eventType !== "CLOCK" || trigger.dueAt === undefined || trigger.dueAt > now) continue;
       const periodMs = (trigger.everyMinutes ?? 0) * 60_000;
@@ -138,7 +181,7 @@ export function createTriggers(needs: TriggersNeeds) {
         ((date.getUTCDay() + 6) % 7) + 1,
         week,
       ];
-      send(trigger, { kind: "clock", triggerUid: trigger.uid, at });
+      send(trigger, { kind: "clock", triggerUid: trigger.uid, at }, needs.deliveries(trigger, undefined));
     }
   }
 
@@ -147,6 +190,11 @@ export function createTriggers(needs: TriggersNeeds) {
     remove,
     fire,
     tick,
+    /** When a clock is due next. */
+    nextTickAt: (): number | undefined => {
+      const due = list.flatMap(({ eventType, dueAt }) => (eventType === "CLOCK" && dueAt !== undefined ? [dueAt] : []));
+      return due.length === 0 ? undefined : Math.min(...due);
+    },
     all: (): readonly Trigger[] => list,
     ownedBy: (owner: string): readonly Trigger[] => list.filter((one) => one.owner === owner),
     isIdle,
@@ -162,7 +210,7 @@ export function createTriggers(needs: TriggersNeeds) {
       });
     },
     stop(): void {
-      for (const timer of onTheWay) clearTimeout(timer);
+      for (const cancel of onTheWay) cancel();
       onTheWay.clear();
       list.length = 0;
       for (const queue of queues.values()) queue.pending.length = 0;

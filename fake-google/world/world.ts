@@ -1,6 +1,8 @@
 /** All of this Google: its spreadsheets, its people, its clock, and how faithfully it behaves. */
 import { randomBytes } from "node:crypto";
 import * as z from "zod";
+import { createClock, type Clock } from "../clock/clock.ts";
+import { createHostility, type Faults, type Hostility } from "../hostile/hostile.ts";
 import { readBundle, type Bundle } from "../bundle/bundle.ts";
 import { parseCsv, readDataset, type Dataset } from "../data/data.ts";
 import { maxCellChars, maxCells, maxColumns, type Loaded } from "../grid/grid.ts";
@@ -68,6 +70,8 @@ export type NewSpreadsheet = z.input<typeof newSpreadsheetSchema>;
 export type WorldOptions = {
   readonly bundleDir: string;
   readonly profile: string;
+  /** Of the profile `hostile`; without one it is drawn. */
+  readonly seed?: number | undefined;
   /** Threads kept ready for runs. */
   readonly warm: number;
   readonly now: () => number;
@@ -77,15 +81,37 @@ export type WorldOptions = {
 export async function createWorld(options: WorldOptions, urls: { sheetsUrl: () => string }) {
   const projects = new Map<string, Project>();
   const runs = createRuns({ services: await servicesCode(), warm: options.warm });
-  let aheadMs = 0;
-  let profile = named(options.profile);
-  const now = (): number => options.now() + aheadMs;
-  const ledger = createLedger(now);
-  const clock = setInterval(tick, 1000);
-  clock.unref();
+  const clock: Clock = createClock({
+    realNow: options.now,
+    nextTickAt: () => {
+      const due = [...projects.values()].flatMap((project) => project.triggers.nextTickAt() ?? []);
+      return due.length === 0 ? undefined : Math.min(...due);
+    },
+    tick: () => {
+      for (const project of projects.values()) project.triggers.tick();
+    },
+  });
+  const ledger = createLedger(clock.now);
+  let profile = profileNamed("normal");
+  let hostility: Hostility | undefined;
 
-  function tick(): void {
-    for (const project of projects.values()) project.triggers.tick();
+  /** Changes how Google behaves from now on; what the behaviour before held up is let go. False where there is none of that name. */
+  function setProfile(name: string, seed?: number, faults?: Faults): boolean {
+    const found = profileNamed(name);
+    if (!found) return false;
+    endFaults();
+    ledger.startDay();
+    profile = found;
+    if (name === "hostile")
+      hostility = createHostility(seed ?? Math.floor(options.random() * 2 ** 31), faults ?? {}, clock.now());
+    return true;
+  }
+
+  /** A bad day is over: nothing strikes any more, what it held up goes on, allowances are there again. */
+  function endFaults(): void {
+    hostility?.end();
+    for (const project of projects.values()) project.showResults();
+    clock.letGo();
   }
 
   function create(input: NewSpreadsheet, typed = false): Project {
@@ -96,9 +122,10 @@ export async function createWorld(options: WorldOptions, urls: { sheetsUrl: () =
       { id, title, locale, timeZone, owner },
       {
         runs,
-        now,
+        clock,
+        hostility: () => (hostility?.isOver() === false ? hostility : undefined),
         random: options.random,
-        profile: () => profile,
+        profile: currentProfile,
         ledger,
         editUrlOf: (spreadsheetId) => `${urls.sheetsUrl()}/spreadsheets/d/${spreadsheetId}/edit`,
         webAppUrlOf: (deploymentId) => `${urls.sheetsUrl()}/macros/s/${deploymentId}/exec`,
@@ -128,28 +155,43 @@ export async function createWorld(options: WorldOptions, urls: { sheetsUrl: () =
     return project;
   }
 
+  function currentProfile(): Profile {
+    if (!profile) throw new Error("There is no behaviour profile.");
+    return profile;
+  }
+
+  if (!setProfile(options.profile, options.seed)) {
+    clock.stop();
+    await runs.stop();
+    throw new Error(`There is no behaviour profile ${options.profile}.`);
+  }
+
   return {
     projects,
-    now,
+    clock,
     create,
     async createFromDataset(dataset: Dataset): Promise<Project> {
       const { title, rows } = await readDataset(dataset);
       return create({ title, sheets: [{ title, rows }] }, true);
     },
+    /** Deletes the spreadsheet with its script: nothing fires any more, and nobody finds it. */
+    remove(id: string): boolean {
+      projects.get(id)?.stop();
+      return projects.delete(id);
+    },
     project: (id: string): Project | undefined => projects.get(id),
     /** Reads the built script from disk, as `clasp push` would send it now. */
     readBundle: (): Promise<Bundle> => readBundle(options.bundleDir),
-    profile: (): Profile => profile,
-    setProfile(name: string): boolean {
-      const found = profileNamed(name);
-      if (found) profile = found;
-      return found !== undefined;
-    },
-    /** Moves the clock on and starts what has become due. */
-    advance(ms: number): void {
-      aheadMs += ms;
-      tick();
-    },
+    profile: currentProfile,
+    setProfile,
+    endFaults,
+    /** The bad day of the profile `hostile`, also when it is over. */
+    hostility: (): Hostility | undefined => hostility,
+    /** What is known of the clock, and when the day's allowances are there again on a bad day. */
+    describeClock: (): object => ({
+      ...clock.describe(),
+      midnightInMs: hostility?.isOver() === false ? Math.round(hostility.untilMidnightMs(clock.now())) : null,
+    }),
     usage(): { installations: Record<string, Usage>; total: Usage } {
       const total = noUsage();
       const installations: Record<string, Usage> = {};
@@ -163,7 +205,8 @@ export async function createWorld(options: WorldOptions, urls: { sheetsUrl: () =
       for (const { usage } of projects.values()) Object.assign(usage, noUsage());
     },
     async stop(): Promise<void> {
-      clearInterval(clock);
+      hostility?.end();
+      clock.stop();
       for (const project of projects.values()) {
         project.gates.openAll();
         project.stop();
@@ -174,9 +217,3 @@ export async function createWorld(options: WorldOptions, urls: { sheetsUrl: () =
 }
 
 export type World = Awaited<ReturnType<typeof createWorld>>;
-
-function named(name: string): Profile {
-  const profile = profileNamed(name);
-  if (!profile) throw new Error(`There is no behaviour profile ${name}.`);
-  return profile;
-}

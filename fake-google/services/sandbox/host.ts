@@ -1,6 +1,12 @@
 /** What stands between a script and the rest of the world: one function, handed in before the script begins. */
 
-export type Answer = { readonly json: string; readonly bytes?: Uint8Array; readonly error?: string };
+export type Answer = {
+  readonly json: string;
+  readonly bytes?: Uint8Array;
+  readonly error?: string;
+  /** The run is ended here: it never hears of this answer. */
+  readonly isEnd?: boolean;
+};
 
 export type Run = {
   readonly spreadsheetId: string;
@@ -16,6 +22,8 @@ export type Run = {
   readonly hasUi: boolean;
   readonly webAppUrl: string | undefined;
   readonly htmlFiles: Readonly<Record<string, string>>;
+  /** So much does this run's clock differ from the one outside. */
+  readonly skewMs: number;
 };
 
 export type Host = { call: (op: string, args: string, bytes?: Int8Array) => Answer };

@@ -90,6 +90,21 @@ export function call(global: Record<string, unknown>, host: Host, facts: Run, wh
 /** Before the script's own top level runs. */
 export function begin(host: Host, facts: Run): void {
   connect(host, facts);
+  if (facts.skewMs !== 0) skewDate(facts.skewMs);
+}
+
+/** This machine's clock is fast or slow: `Date` shows it, and nothing else does. */
+function skewDate(skewMs: number): void {
+  const TrueDate = Date;
+  const now = (): number => TrueDate.now() + skewMs;
+  const SkewedDate = new Proxy(TrueDate, {
+    construct: (target, args: unknown[], newTarget) =>
+      Reflect.construct(target, args.length === 0 ? [now()] : args, newTarget) as object,
+    apply: () => new TrueDate(now()).toString(),
+    get: (target, key, receiver): unknown => (key === "now" ? now : Reflect.get(target, key, receiver)),
+  });
+  TrueDate.prototype.constructor = SkewedDate;
+  globalThis.Date = SkewedDate;
 }
 
 function eventOf(facts: EventFacts): object {

@@ -1,7 +1,7 @@
 import { ask, enumOf, exception, needScope, object, run } from "./host.ts";
 
 type TriggerFacts = { uid: string; handler: string; eventType: string; source: string; sourceId: string | null };
-type Plan = { handler: string; eventType: string; everyMinutes?: number; at?: number };
+type Plan = { handler: string; eventType: string; everyMinutes?: number; afterMs?: number };
 
 const authModes = enumOf(["NONE", "CUSTOM_FUNCTION", "LIMITED", "FULL"]);
 const eventTypes = enumOf(["CLOCK", "ON_OPEN", "ON_EDIT", "ON_FORM_SUBMIT", "ON_CHANGE", "ON_EVENT_UPDATED"]);
@@ -35,8 +35,8 @@ function newTrigger(handler: string) {
     object("SpreadsheetTriggerBuilder", { create: () => create({ handler: name, eventType }) });
   const clock = (everyMinutes: number) =>
     object("ClockTriggerBuilder", { create: () => create({ handler: name, eventType: "CLOCK", everyMinutes }) });
-  const once = (at: number) =>
-    object("ClockTriggerBuilder", { create: () => create({ handler: name, eventType: "CLOCK", at }) });
+  const once = (afterMs: number) =>
+    object("ClockTriggerBuilder", { create: () => create({ handler: name, eventType: "CLOCK", afterMs }) });
   return object("TriggerBuilder", {
     forSpreadsheet: (target: { getId(): string } | string) => {
       const id = typeof target === "string" ? target : target.getId();
@@ -62,8 +62,8 @@ function newTrigger(handler: string) {
         },
         everyDays: (n: number) => clock(n * 1440),
         everyWeeks: (n: number) => clock(n * 10_080),
-        after: (ms: number) => once(Date.now() + ms),
-        at: (date: Date) => once(date.getTime()),
+        after: (ms: number) => once(ms),
+        at: (date: Date) => once(date.getTime() - Date.now()),
       }),
   });
 }

@@ -50,7 +50,7 @@ export const Utilities = object("Utilities", {
   },
   sleep: (milliseconds: number) => {
     if (!(milliseconds >= 0) || milliseconds > 300_000) throw exception("Invalid argument: milliseconds");
-    ask("local.sleep", milliseconds);
+    ask("time.sleep", milliseconds);
   },
   gzip: (blob: Blob, name?: string) =>
     newBlob(
