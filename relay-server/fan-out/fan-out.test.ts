@@ -29,6 +29,7 @@ function reader() {
     beginnings: [] as Beginning[],
     frames: [] as Frame[],
     told: [] as string[],
+    refetched: [] as { reason: string; seq: number }[],
     ended: undefined as RefusalCode | undefined,
     queued: 0,
     drain: (): void => {},
@@ -41,6 +42,7 @@ function reader() {
   const end: Reader = {
     begin: (beginning) => void got.beginnings.push(beginning),
     deliver: (frame) => void got.frames.push(frame),
+    refetch: (reason, { seq }) => void got.refetched.push({ reason, seq }),
     tell: (status) => void got.told.push(status),
     queuedBytes: () => got.queued,
     drained: () => (got.queued < 1_000 ? Promise.resolve() : new Promise((resolve) => (got.drain = resolve))),
@@ -193,15 +195,38 @@ test("an entry larger than a frame arrives in several, each with its own chain, 
   expect(faults).toEqual([]);
 });
 
-test("one change that is larger than a frame is not cut", async () => {
-  const { log, fanOut } = stage();
-  const { got, end } = reader();
-  fanOut.join("sheet-1", undefined, end);
-  await soon(() => expect(got.beginnings).toHaveLength(1));
-  const cells = Array.from({ length: 30 }, () => ["x".repeat(49_000)]);
-  await learn({ log }, "sheet-1", { kind: "cells", sheetId: 7, at: { row: 0, column: 0 }, cells });
-  await soon(() => expect(got.seqs()).toEqual([1]));
-  expect(got.frames[0]?.data.length).toBeGreaterThan(limits.frameMaxBytes);
+test("F4 instead of a change larger than a frame a reader is told to refetch, live and in replay, and goes on behind it", async () => {
+  const { log, fanOut, faults } = stage();
+  const head = await log.create("sheet-1");
+  const start = { epoch: head.epoch, seq: 0, chain: head.chain };
+  const live = reader();
+  fanOut.join("sheet-1", start, live.end);
+  const huge = {
+    kind: "cells" as const,
+    sheetId: 7,
+    at: { row: 0, column: 0 },
+    cells: Array.from({ length: 30 }, () => ["x".repeat(49_000)]),
+  };
+  await learn({ log }, "sheet-1", typed("first"));
+  await soon(() => expect(live.got.seqs()).toEqual([1]));
+  await learn({ log }, "sheet-1", huge);
+  await soon(() => expect(live.got.refetched).toEqual([{ reason: "change-too-large", seq: 2 }]));
+  // Also in the middle of an entry, and at its end.
+  await learn({ log }, "sheet-1", typed("a"), huge, typed("b"), huge);
+  await soon(() => expect(live.got.refetched).toHaveLength(2));
+  await learn({ log }, "sheet-1", typed("last"));
+  await soon(() => expect(live.got.seqs()).toEqual([1, 3, 7]));
+  const later = reader();
+  fanOut.join("sheet-1", start, later.end);
+  await soon(() => expect(later.got.refetched).toHaveLength(1));
+  // What the snapshot holds need not be sent as well.
+  expect(later.got.refetched).toEqual([{ reason: "change-too-large", seq: 7 }]);
+  await learn({ log }, "sheet-1", typed("behind it"));
+  await soon(() => expect(later.got.seqs()).toEqual([1, 8]));
+  for (const { data } of [...live.got.frames, ...later.got.frames]) {
+    expect(data.length).toBeLessThanOrEqual(limits.frameMaxBytes);
+  }
+  expect(faults).toEqual([]);
 });
 
 test("a log that began a new life tells its readers to start afresh", async () => {

@@ -2,7 +2,7 @@
 import { limits } from "@sheetwire/shared/limits";
 import type { Cursor, RefusalCode } from "@sheetwire/shared/protocol";
 import { laterPart, type ChangeLog, type Entry, type Head } from "../log/log.ts";
-import { frameOf, framesOf, type Frame } from "./frame.ts";
+import { frameOf, framesOf, type Frame, type TooLarge } from "./frame.ts";
 
 export type { Frame } from "./frame.ts";
 export { createFactsTeller, type FactsTeller } from "./facts-teller.ts";
@@ -22,6 +22,8 @@ export interface Reader {
   /** Said first, and again when the log began a new life. */
   begin(beginning: Beginning): void;
   deliver(frame: Frame): void;
+  /** What comes next cannot be sent: the reader takes a snapshot, and changes after `at` follow. */
+  refetch(reason: string, at: Cursor): void;
   /** A ready `status` frame. */
   tell(status: string): void;
   /** Bytes handed over that the network has not taken. */
@@ -36,6 +38,7 @@ export interface Reader {
  * - F1: a reader gets every change after its beginning exactly once, in order, also one that joins while changes flow.
  * - F2: changes of one spreadsheet that become durable in one turn are encoded once, whoever reads them.
  * - F3: a live reader whose queue would pass `limits.readerQueueMaxBytes` is ended with `too-slow`; it can resume.
+ * - F4: a change larger than `limits.frameMaxBytes` is never sent: the reader is told to refetch, and goes on behind it.
  */
 export interface FanOut {
   /** Returns the way to leave. */
@@ -72,7 +75,7 @@ type Group = {
   pending: Entry[];
   readonly recent: { lastSeq: number; at: number }[];
   /** The frames of the last entries that had to be cut, since all readers want them at once. */
-  readonly cuts: Map<number, Promise<Frame[]>>;
+  readonly cuts: Map<number, Promise<(Frame | TooLarge)[]>>;
 };
 
 /** Replay reads the log in pieces of about this size, in bytes. */
@@ -165,6 +168,10 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
         for (const frame of await framesFor(group, entries, member.seq)) {
           await member.reader.drained();
           if (member.left) return;
+          if ("isTooLarge" in frame) {
+            await skip(group, member);
+            break;
+          }
           deliver(group, member, frame);
         }
       }
@@ -182,7 +189,15 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
     if (!member.left) member.reader.begin({ from: head, head, recovered: false });
   }
 
-  async function framesFor(group: Group, entries: readonly Entry[], seq: number): Promise<Frame[]> {
+  /** A change that cannot be sent: everything up to the head is in the snapshot that the reader now takes. */
+  async function skip(group: Group, member: Member): Promise<void> {
+    const head = await log.head(group.spreadsheetId);
+    if (member.left || head?.epoch !== member.epoch) return;
+    member.seq = head.seq;
+    member.reader.refetch("change-too-large", head);
+  }
+
+  async function framesFor(group: Group, entries: readonly Entry[], seq: number): Promise<(Frame | TooLarge)[]> {
     const { spreadsheetId } = group;
     const chainBefore = (firstSeq: number): Promise<string | undefined> => log.chainAt(spreadsheetId, firstSeq - 1);
     const [first, ...others] = entries;

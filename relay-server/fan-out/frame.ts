@@ -11,19 +11,22 @@ export type Frame = {
   readonly data: Buffer;
 };
 
+/** One change that no frame can hold: a sort of very many rows. Whoever reads takes a snapshot instead. */
+export type TooLarge = { readonly isTooLarge: true };
+
 /** What a frame has around its changes, at most, in bytes. */
 const AROUND_BYTES = 256;
 
 /**
  * Consecutive entries as few frames of at most `limits.frameMaxBytes`. `chainBefore` is asked for only where an entry has
- * to be cut. One change is never cut: a change that is larger than a frame travels alone, as it is.
+ * to be cut. One change is never cut: where it is larger than a frame, the list says so in its place.
  */
 export async function framesOf(
   spreadsheetId: string,
   entries: readonly Entry[],
   chainBefore: (firstSeq: number) => Promise<string | undefined>,
-): Promise<Frame[]> {
-  const frames: Frame[] = [];
+): Promise<(Frame | TooLarge)[]> {
+  const frames: (Frame | TooLarge)[] = [];
   let held: Entry[] = [];
   let bytes = AROUND_BYTES;
   const send = (): void => {
@@ -33,9 +36,13 @@ export async function framesOf(
   };
   for (const entry of entries) {
     const size = Buffer.byteLength(entry.json);
-    if (size + AROUND_BYTES > limits.frameMaxBytes && entry.lastSeq > entry.firstSeq) {
+    if (size + AROUND_BYTES > limits.frameMaxBytes) {
       send();
-      for (const part of cut(entry, await chainBefore(entry.firstSeq))) frames.push(frameOf(spreadsheetId, [part]));
+      const isOne = entry.lastSeq === entry.firstSeq;
+      for (const part of isOne ? [entry] : cut(entry, await chainBefore(entry.firstSeq))) {
+        const fits = Buffer.byteLength(part.json) + AROUND_BYTES <= limits.frameMaxBytes;
+        frames.push(fits ? frameOf(spreadsheetId, [part]) : { isTooLarge: true });
+      }
       continue;
     }
     if (bytes + size > limits.frameMaxBytes) send();
@@ -46,7 +53,7 @@ export async function framesOf(
   return frames;
 }
 
-/** Consecutive entries as one frame, however large. */
+/** Consecutive entries as one frame. */
 export function frameOf(spreadsheetId: string, entries: readonly Entry[]): Frame {
   const first = entries[0];
   const last = entries.at(-1);

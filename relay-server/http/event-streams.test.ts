@@ -73,6 +73,21 @@ test("an event stream begins where it stands and brings what comes, with ids to 
   expect(again.events[0]?.id).toBe(last);
 });
 
+test("a change larger than a frame is a refetch event, and its id resumes behind it", async () => {
+  await learn(relay, id, ...filled([["a"]]));
+  const stream = await follow();
+  await soon(() => expect(stream.events).toHaveLength(1));
+  const cells = Array.from({ length: 30 }, () => ["x".repeat(49_000)]);
+  await learn(relay, id, { kind: "cells", sheetId: 7, at: { row: 0, column: 0 }, cells });
+  await soon(() => expect(stream.events.some(({ event }) => event === "refetch")).toBe(true));
+  const told = stream.events.find(({ event }) => event === "refetch");
+  expect(downFrameSchema.parse(JSON.parse(told?.data ?? ""))).toMatchObject({ reason: "change-too-large" });
+  await learn(relay, id, typed("next"));
+  const again = await follow({ "last-event-id": told?.id ?? "" });
+  for (const one of [stream, again]) await soon(() => expect(one.seqs()).toEqual([4]));
+  expect(again.events.filter(({ event }) => event === "refetch")).toEqual([]);
+});
+
 test("since begins anywhere in the log, and an id of another life says to start afresh", async () => {
   await learn(relay, id, typed("a"), typed("b"));
   const stream = await follow({}, "?since=1");

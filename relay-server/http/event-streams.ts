@@ -58,6 +58,10 @@ export function createEventStreams(needs: { fanOut: FanOut; access: Access; metr
           response.write(data);
           response.write("\n\n");
         },
+        refetch(reason, at) {
+          const data = JSON.stringify({ kind: "refetch", spreadsheetId, reason });
+          response.write(`id: ${at.epoch}:${at.seq}:${at.chain}\nevent: refetch\ndata: ${data}\n\n`);
+        },
         tell: (status) => void response.write(`event: status\ndata: ${status}\n\n`),
         queuedBytes: () => response.writableLength,
         drained: () =>

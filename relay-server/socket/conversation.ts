@@ -130,6 +130,7 @@ export function converse(
       begin: ({ head: { epoch, seq, chain }, recovered }) =>
         say({ kind: "watching", spreadsheetId, epoch, seq, chain, recovered }),
       deliver: ({ data }) => ws.send(data, { binary: false }),
+      refetch: (reason) => say({ kind: "refetch", spreadsheetId, reason }),
       tell: (status) => ws.send(status),
       queuedBytes: () => ws.bufferedAmount,
       drained: () => drained(wire, () => ws.bufferedAmount),

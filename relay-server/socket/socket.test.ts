@@ -4,7 +4,9 @@ import { refusals } from "@sheetwire/shared/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import {
+  bearer,
   dial,
+  filled,
   greet,
   learn,
   letIn,
@@ -198,6 +200,28 @@ describe("resuming", () => {
     client.frames.length = 0;
     client.say({ kind: "watch", spreadsheetId: id, cursor: head });
     expect(await client.until("watching")).toMatchObject({ recovered: true, seq: 3 });
+  });
+
+  test("a sort of 100,000 rows, larger than any frame, is a refetch for those who listen and those who resume", async () => {
+    const rows = 100_000;
+    await learn(relay, id, ...filled(Array.from({ length: rows }, (_, row) => [row])));
+    const live = await greet(relay.url, token);
+    live.say({ kind: "watch", spreadsheetId: id });
+    const { epoch, seq, chain } = await live.until("watching");
+    const runs = Array.from({ length: rows }, (_, row) => ({ keep: [rows - 1 - row, 1] as [number, number] }));
+    await learn(relay, id, { kind: "rows", sheetId: 7, runs });
+    expect(await live.until("refetch")).toMatchObject({ spreadsheetId: id, reason: "change-too-large" });
+    const later = await greet(relay.url, token);
+    later.say({ kind: "watch", spreadsheetId: id, cursor: { epoch, seq, chain } });
+    await later.until("refetch");
+    const snapshot = await fetch(`${relay.url}/v1/spreadsheets/${id}/snapshot`, bearer(token));
+    const [, first] = (await snapshot.text()).split("\n");
+    expect(JSON.parse(first ?? "")).toMatchObject({ fromRow: 0, rows: expect.arrayContaining([[rows - 1]]) });
+    await learn(relay, id, typed("after"));
+    for (const client of [live, later]) {
+      await client.until("changes", ({ changes }) => changes[0]?.seq === seq + 2);
+      expect(seqsOf(client.frames)).toEqual([seq + 2]);
+    }
   });
 
   test("after unwatch nothing more comes", async () => {
