@@ -6,6 +6,9 @@ const jsx = { jsx: { runtime: "automatic", importSource: "preact" } } as const;
 /** Two cores and real processes: a slow machine is no reason to fail, only a bound against hanging. */
 const unit = { testTimeout: 30_000, hookTimeout: 30_000 };
 
+/** WXT's plugin writes FIREFOX=false into the environment, where we look for a path. */
+const { FIREFOX = "" } = process.env;
+
 /** One project a program, so that `vitest --project relay-server` runs just that one. */
 export default defineConfig({
   test: {
@@ -24,6 +27,7 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
+          env: { FIREFOX },
           include: ["e2e/**/*.test.ts"],
           pool: "forks",
           // One stage at a time: each has browsers, a relay and a stand-in for Google of its own.

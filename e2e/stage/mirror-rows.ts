@@ -2,14 +2,21 @@
  * Reads the mirror out of the browser's IndexedDB, by nothing but the layout that extension/mirror/README.md describes:
  * no code of the extension or of `shared` takes part, so that equal means equal.
  */
-import type { Page } from "playwright-core";
 import type { ControlCell } from "./control.ts";
 
 export type MirrorSheet = { sheetId: number; title: string; rows: (ControlCell[] | null)[] };
 export type MirrorCopy = { whole: boolean; seq: number; sheets: MirrorSheet[] };
 
+/** A page of the extension, whoever drives it: Playwright or Puppeteer. */
+export type Evaluates = {
+  evaluate(
+    run: (spreadsheetId: string) => Promise<MirrorCopy | null>,
+    spreadsheetId: string,
+  ): Promise<MirrorCopy | null>;
+};
+
 /** What the mirror of one spreadsheet holds, read in a page of the extension. Undefined while there is none. */
-export async function mirrorOf(page: Page, spreadsheetId: string): Promise<MirrorCopy | undefined> {
+export async function mirrorOf(page: Evaluates, spreadsheetId: string): Promise<MirrorCopy | undefined> {
   const copy = await page.evaluate(readMirror, spreadsheetId);
   return copy ?? undefined;
 }

@@ -4,12 +4,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { Page } from "playwright-core";
 import { buildAppsScript } from "../../apps-script/build.ts";
 import { findChromium } from "../../scripts/install.mjs";
 import { openBrowser, type Browser, type Look } from "./browser.ts";
 import { controlOf, type Control } from "./control.ts";
-import { differencesOf, mirrorOf } from "./mirror-rows.ts";
+import { differencesOf, mirrorOf, type Evaluates } from "./mirror-rows.ts";
 import { startProgram, type Program } from "./program.ts";
 
 export { mirrorOf } from "./mirror-rows.ts";
@@ -169,7 +168,7 @@ export async function until<T>(
 }
 
 /** Whether the mirror in this browser is the sheet: where it differs, or nothing. */
-export async function compare(control: Control, page: Page, spreadsheetId: string): Promise<string[]> {
+export async function compare(control: Control, page: Evaluates, spreadsheetId: string): Promise<string[]> {
   const copy = await mirrorOf(page, spreadsheetId);
   if (!copy) return ["there is no copy"];
   if (!copy.whole) return ["the copy is not whole"];
@@ -188,7 +187,7 @@ export async function compare(control: Control, page: Page, spreadsheetId: strin
 /** Waits until the mirror is the sheet. */
 export async function untilEqual(
   control: Control,
-  page: Page,
+  page: Evaluates,
   spreadsheetId: string,
   withinMs = 30_000,
 ): Promise<void> {
