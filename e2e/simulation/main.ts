@@ -49,7 +49,7 @@ async function main(): Promise<number> {
       seed: first,
       seeds,
       steps,
-      failed: failed.slice(0, 20).map(({ seed, problems }) => ({ seed, problems: problems.slice(0, 4) })),
+      failed: failed.slice(0, 20).map(({ seed, day, problems }) => ({ seed, day, problems: problems.slice(0, 4) })),
       failures: failed.length,
       runs,
       posts,

@@ -1,6 +1,7 @@
 /** What people and programs do to the table, and what Google tells the script of it. */
 import type { Dice } from "./dice.ts";
 import type { GoogleEvent } from "./scripts.ts";
+import type { Day } from "./weather.ts";
 import type { Formula, Held, Sheet, Table } from "./table.ts";
 
 const MOST_ROWS = 14;
@@ -123,7 +124,7 @@ function insertAndDelete(table: Table, dice: Dice): GoogleEvent[] {
   const sheet = sheetOf(table, dice);
   sheet.rows.splice(dice.below(sheet.rows.length), 1);
   sheet.rows.splice(dice.below(sheet.rows.length + 1), 0, []);
-  return dice.chance(0.5) ? [] : [changed("REMOVE_ROW"), changed("INSERT_ROW")];
+  return [changed("REMOVE_ROW"), changed("INSERT_ROW")];
 }
 
 function moveRows(table: Table, dice: Dice): GoogleEvent[] {
@@ -231,12 +232,40 @@ const deeds: readonly (readonly [weight: number, deed: Deed])[] = [
   [1, reorderSheets],
   [1, replaceAll],
 ];
-const total = deeds.reduce((sum, [weight]) => sum + weight, 0);
+/**
+ * Deeds of which Google tells all: a move is told where it went, not where it came from, and what a formula shows or a
+ * program writes is told nowhere.
+ */
+const toldByHalf: readonly Deed[] = [apiWrite, replaceAll, formula, moveRows, moveColumn];
+const toldDeeds = deeds.filter(([, deed]) => !toldByHalf.includes(deed));
+
+const trimmed = (row: readonly Held[]): readonly Held[] => row.slice(0, row.findLastIndex((held) => held !== null) + 1);
+
+/** Rows come and go in one turn and Google says nothing; then somebody types into a row that has moved. */
+function editAmongMoved(table: Table, dice: Dice): GoogleEvent[] {
+  const sheet = sheetOf(table, dice);
+  const column = dice.below(sheet.columns);
+  const beside = (row: readonly Held[]): string =>
+    JSON.stringify(trimmed(row.map((held, at) => (at === column ? null : held))));
+  const rows = sheet.rows.slice();
+  rows.splice(dice.below(rows.length), 1);
+  rows.splice(dice.below(rows.length + 1), 0, []);
+  const shows = rows.flatMap((row, at) => (beside(row) === beside(sheet.rows[at] ?? []) ? [] : [at]));
+  if (shows.length === 0) return typeCell(table, dice);
+  sheet.rows = rows;
+  const row = dice.pick(shows);
+  const oldValue = oldValueOf(table, sheet, row, column);
+  put(sheet, row, column, `typed ${dice.below(1_000)}`);
+  return [edited(sheet, row, column, 1, 1, oldValue)];
+}
+
+const deedsOf: Record<Day, typeof deeds> = { storm: deeds, honest: toldDeeds, unseen: [[1, editAmongMoved]] };
 
 /** Does one thing to the table; answers its name and what Google tells of it. */
-export function act(table: Table, dice: Dice): { name: string; events: readonly GoogleEvent[] } {
-  let left = dice.below(total);
-  for (const [weight, deed] of deeds) {
+export function act(table: Table, dice: Dice, day: Day): { name: string; events: readonly GoogleEvent[] } {
+  const possible = deedsOf[day];
+  let left = dice.below(possible.reduce((sum, [weight]) => sum + weight, 0));
+  for (const [weight, deed] of possible) {
     left -= weight;
     if (left < 0) return { name: deed.name, events: deed(table, dice) };
   }

@@ -67,6 +67,8 @@ export function createRelayHost({ clock, dice, disk, weather, trace }: Needs): R
 
   const hits = (odds: keyof Weather["odds"]): boolean => weather.isStormy && dice.chance(weather.odds[odds]);
 
+  const wholeNow = (): number => Math.floor(clock.now());
+
   function start(): void {
     const ends = new Set<() => void>();
     const mine: Partial<Life> & { isAlive: boolean; ends: Set<() => void> } = { isAlive: true, ends };
@@ -75,7 +77,7 @@ export function createRelayHost({ clock, dice, disk, weather, trace }: Needs): R
     const ingest = createIngest({
       log,
       keysOf: (spreadsheetId) => access.keysOf(spreadsheetId),
-      now: clock.now,
+      now: wholeNow,
       onFault,
     });
     const fanOut = createFanOut({ log, elapsed: clock.now, onFault });
@@ -88,7 +90,7 @@ export function createRelayHost({ clock, dice, disk, weather, trace }: Needs): R
         metrics,
         logger,
         version: "simulated",
-        now: clock.now,
+        now: wholeNow,
         elapsed: clock.now,
       });
     };
@@ -164,6 +166,18 @@ export function createRelayHost({ clock, dice, disk, weather, trace }: Needs): R
     });
   }
 
+  /** Whoever waits for an answer of a process that dies gets none. */
+  async function unlessDead<T>(mine: Life, answer: Promise<T>): Promise<T | undefined> {
+    let end = (): void => {};
+    const died = new Promise<undefined>((resolve) => {
+      end = () => resolve(undefined);
+    });
+    mine.ends.add(end);
+    const first = await Promise.race([answer, died]);
+    mine.ends.delete(end);
+    return first;
+  }
+
   start();
 
   return {
@@ -171,13 +185,7 @@ export function createRelayHost({ clock, dice, disk, weather, trace }: Needs): R
       const mine = life;
       if (!mine) return undefined;
       clock.owe(4);
-      let end: (() => void) | undefined;
-      const died = new Promise<undefined>((resolve) => {
-        end = () => resolve(undefined);
-        mine.ends.add(end);
-      });
-      const result = await Promise.race([mine.ingest.take(SPREADSHEET_ID, headers, body), died]);
-      if (end) mine.ends.delete(end);
+      const result = await unlessDead(mine, mine.ingest.take(SPREADSHEET_ID, headers, body));
       if (!result) return undefined;
       if (result.ok) return { status: 202, text: result.answer };
       const { code, detail, maxBytes, retryAfterMs } = result;
@@ -188,8 +196,12 @@ export function createRelayHost({ clock, dice, disk, weather, trace }: Needs): R
       const mine = life;
       if (!mine) return undefined;
       clock.owe(4);
-      const state = await mine.ingest.stateOf(SPREADSHEET_ID);
-      if (!state) return { status: 503, text: JSON.stringify(problemOf("busy", { retryAfterMs: 1_000 })) };
+      const state = await unlessDead(
+        mine,
+        mine.ingest.stateOf(SPREADSHEET_ID).then((found) => found ?? "none"),
+      );
+      if (!state) return undefined;
+      if (state === "none") return { status: 503, text: JSON.stringify(problemOf("busy", { retryAfterMs: 1_000 })) };
       return { lines: [...state.snapshotLines(), JSON.stringify({ end: true, digest: state.digest() })] };
     },
     accept(socket) {

@@ -31,6 +31,8 @@ export type Scripts = {
   /** Somebody asks for a full check. */
   check: () => void;
   readonly running: () => number;
+  /** Whether something waits in the outbox. */
+  readonly keepsSomething: () => boolean;
   /** What was measured of all runs so far. */
   readonly counts: { runs: number; posts: number; mostPostsOfARun: number; cellsSent: number };
   /** What broke a promise: an id that was answered twice with different contents, a run that never ends. */
@@ -95,10 +97,10 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
   const takes = (ms: number): number => (weather.isStormy ? dice.between(ms / 2, ms * 4) : ms);
 
   function start(name: string, program: Program<unknown>, range?: Rectangle): void {
-    const run = { name, posts: 0 };
     counts.runs += 1;
     running += 1;
     const number = counts.runs;
+    const run = { number, posts: 0 };
     trace(`run ${number} ${name} starts`);
     let isOver = false;
     const end = (how: string): void => {
@@ -119,7 +121,7 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
     );
   }
 
-  function handsOf(run: { posts: number }, range: Rectangle | undefined, kill: () => void): SlowHands {
+  function handsOf(run: ScriptRun, range: Rectangle | undefined, kill: () => void): SlowHands {
     const skewMs = weather.isStormy ? dice.between(-500, 500) : 0;
     const isCaching = hits("cachedRun");
     const cache = new Map<string, unknown>();
@@ -216,7 +218,7 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
   }
 
   async function send(
-    run: { posts: number },
+    run: ScriptRun,
     { id, timestamp, body }: { id: string; timestamp: string; body: string },
   ): Promise<Sent> {
     run.posts += 1;
@@ -247,7 +249,7 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
     const answer = (async (): Promise<Sent> => {
       await clock.sleep(wayMs);
       const found = await relay.post(headers, bytes);
-      trace(`post ${id} ${found ? found.status : "finds nobody"}`);
+      trace(`post ${id.slice(-4)} of run ${run.number}: ${wordsOf(body)} -> ${found ? answerOf(found) : "nobody"}`);
       await clock.sleep(takes(30));
       if (!found || hits("lostAnswer")) return { reached: false, code: "no-answer" };
       return { reached: true, status: found.status, text: found.text };
@@ -289,9 +291,37 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
     tick: () => start("tick", onTick({ triggerUid: TRIGGER, email: undefined })),
     check: () => start("check", onWish("manual", 300_000)),
     running: () => running,
+    keepsSomething: () => Object.keys(properties).some((name) => name.startsWith(keys.outboxPrefix)),
     counts,
     faults,
   };
+}
+
+type ScriptRun = { readonly number: number; posts: number };
+
+type Told = { kind: string; sheetId?: number; from?: number; to?: number; axis?: string; at?: { row: number } };
+
+/** What a post says, without contents. */
+function wordsOf(body: string): string {
+  const { readings, n } = JSON.parse(body) as { n: number; readings: (Told & { want?: string; rows?: [number][] })[] };
+  const told = readings.map(({ kind, sheetId, axis, from, to, at, rows, want }) =>
+    [
+      kind,
+      axis === "columns" ? axis : "",
+      sheetId === undefined ? "" : ` ${sheetId}`,
+      from === undefined ? "" : ` ${from}-${to}`,
+      at ? ` ${at.row}` : "",
+      rows ? ` ${rows.map(([row]) => row).join("+")}` : "",
+      want ? ` for ${want}` : "",
+    ].join(""),
+  );
+  return `${n}: ${told.join(", ")}`;
+}
+
+function answerOf({ status, text }: { status: number; text: string }): string {
+  if (status !== 202) return String(status);
+  const { seq, wants } = JSON.parse(text) as { seq: number; wants: (Told & { id: string })[] };
+  return `${status} at ${seq}, wants ${wants.map(({ kind, id, sheetId }) => `${kind} ${sheetId ?? ""} ${id}`).join(", ")}`;
 }
 
 /** Cells in the readings of a post. */

@@ -12,8 +12,8 @@ import { act } from "./people.ts";
 import { createRelayHost, SPREADSHEET_ID } from "./relay-host.ts";
 import { createScripts } from "./scripts.ts";
 import { Table } from "./table.ts";
-import { judge } from "./verdict.ts";
-import { roughOdds, type Odds } from "./weather.ts";
+import { judge, silentErrors } from "./verdict.ts";
+import { oddsOf, type Day, type Weather } from "./weather.ts";
 import { dialer } from "./wire.ts";
 import { startWorker } from "./worker.ts";
 
@@ -23,7 +23,8 @@ export type SimulationPlan = {
   readonly steps: number;
   /** The copy at the browser's end; a new one in memory without. */
   readonly copy?: ReadableCopy | undefined;
-  readonly odds?: Partial<Odds> | undefined;
+  /** Which kind of day; without, the seed decides. */
+  readonly day?: Day | undefined;
   /** Hears everything that happens, in words. */
   readonly onTrace?: ((line: string) => void) | undefined;
 };
@@ -32,6 +33,7 @@ export type Outcome = {
   readonly ok: boolean;
   readonly seed: number;
   readonly steps: number;
+  readonly day: Day;
   readonly equal: { readonly relay: boolean; readonly mirror: boolean };
   /** What is wrong, in words; empty when all is well. */
   readonly problems: readonly string[];
@@ -74,8 +76,10 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
     hash = hashed(told, hash);
     plan.onTrace?.(told);
   };
-  const weather = { isStormy: false, odds: { ...roughOdds, ...plan.odds } };
-  const table = firstTable();
+  const chosen = dice.fork("day").below(10);
+  const day: Day = plan.day ?? (chosen < 5 ? "storm" : chosen < 9 ? "honest" : "unseen");
+  const weather: Weather = { isStormy: false, odds: oddsOf[day] };
+  const table = firstTable(day);
   const disk = createDisk();
   const relay = createRelayHost({ clock, dice: dice.fork("relay"), disk, weather, trace });
   const scripts = createScripts({ clock, dice: dice.fork("scripts"), weather, table, relay, trace });
@@ -88,11 +92,16 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
 
   weather.isStormy = true;
   const people = dice.fork("people");
-  for (let step = 0; step < plan.steps; step += 1) {
-    await clock.run(clock.now() + (people.chance(0.1) ? people.between(10_000, 100_000) : people.between(0, 1_500)));
-    const { name, events } = act(table, people);
+  const scene = { table, relay, disk, copy, scripts };
+  const silent: string[] = [];
+  for (let step = 0; step < plan.steps && silent.length === 0; step += 1) {
+    const isBreak = day === "unseen" || people.chance(0.1);
+    await clock.run(clock.now() + (isBreak ? people.between(10_000, 100_000) : people.between(0, 1_500)));
+    if (day === "unseen") silent.push(...(await silentErrors(scene)));
+    const { name, events } = act(table, people, day);
     trace(`somebody: ${name}`);
     for (const event of events) scripts.tell(event);
+    if (day === "unseen") continue;
     if (people.chance(0.04)) scripts.tick();
     if (people.chance(0.02)) relay.crash(people.between(100, 30_000));
     if (people.chance(0.02)) worker.crash();
@@ -103,22 +112,24 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
   weather.isStormy = false;
   table.isRestless = false;
   await clock.run(clock.now() + 200_000);
+  if (day !== "storm") silent.push(...(await silentErrors(scene)));
   const most = table.sheets.length + 1;
   let ticks = 0;
-  let verdict = await judge({ table, relay, disk, copy, scripts });
+  let verdict = await judge(scene);
   while (ticks < most && (ticks === 0 || verdict.problems.length > 0)) {
     scripts.tick();
     ticks += 1;
     await clock.run(clock.now() + limits.tickEveryMs / 4);
-    verdict = await judge({ table, relay, disk, copy, scripts });
+    verdict = await judge(scene);
   }
   worker.stop();
   trace(`at the end ${verdict.seq}`);
-  const problems = [...scripts.faults, ...relay.faults, ...verdict.problems];
+  const problems = [...scripts.faults, ...relay.faults, ...silent, ...verdict.problems];
   return {
     ok: problems.length === 0,
     seed: plan.seed,
     steps: plan.steps,
+    day,
     equal: verdict.equal,
     problems,
     trace: hash.toString(16).padStart(8, "0"),
@@ -129,13 +140,13 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
   };
 }
 
-/** Two small tables, one of which looks at the other. */
-function firstTable(): Table {
+/** Two small tables, one of which looks at the other where results may change untold. */
+function firstTable(day: Day): Table {
   const table = new Table();
   const first = table.addSheet("One", 7, 4);
   first.rows = [[true, "a"], ["b", 1, 2], ["b", 1, 2], [], ["c", "c"], ["a"], []];
   const second = table.addSheet("Two", 5, 3);
-  second.rows = [["x", { formula: { fn: "count", of: 1 } }], ["y"], [], ["z", "z", "z"], []];
+  second.rows = [["x", day === "storm" ? { formula: { fn: "count", of: 1 } } : "w"], ["y"], [], ["z", "z", "z"], []];
   return table;
 }
 

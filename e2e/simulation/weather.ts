@@ -47,3 +47,22 @@ export const roughOdds = {
   /** A worker that is killed, at each access to its copy. */
   workerCrash: 0.01,
 };
+
+/**
+ * What kind of a bad day it is.
+ *
+ * - `storm`: everything goes wrong; a check for each sheet has to make all equal afterwards.
+ * - `honest`: everything goes wrong but nothing of what happens in the sheet goes untold. Then, before any check, the
+ *   relay is right or knows that it is not: never a silent error.
+ * - `unseen`: the network is calm, and structure changes untold. An edit in what moved must show it.
+ */
+export type Day = "storm" | "honest" | "unseen";
+
+const nothingUntold = { lostRun: 0, killedRun: 0, lostTail: 0, cachedRun: 0 };
+const calm = Object.fromEntries(Object.keys(roughOdds).map((name) => [name, 0])) as Odds;
+
+export const oddsOf: Record<Day, Odds> = {
+  storm: roughOdds,
+  honest: { ...roughOdds, ...nothingUntold },
+  unseen: calm,
+};

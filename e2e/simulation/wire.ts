@@ -115,6 +115,7 @@ export function dialer({ clock, dice, weather, accept, trace }: Needs): () => So
         }
         upAt = inOrder(upAt, () => {
           clock.owe(2);
+          if (!isCut) trace(`the feed hears ${kindOf(String(data))}`);
           if (!isCut) relayEnd?.emit("message", Buffer.from(String(data)), false);
         });
       },
@@ -132,6 +133,7 @@ export function dialer({ clock, dice, weather, accept, trace }: Needs): () => So
         (text) => {
           if (isCut) return;
           downAt = inOrder(downAt, () => {
+            if (state === OPEN && !isCut) trace(`the feed says ${kindOf(text)}`);
             if (state === OPEN && !isCut) socket.onmessage?.call(socket as WebSocket, { data: text } as MessageEvent);
           });
         },
@@ -151,3 +153,6 @@ export function dialer({ clock, dice, weather, accept, trace }: Needs): () => So
     return socket;
   };
 }
+
+/** The first words of a frame: which kind it is. */
+const kindOf = (text: string): string => /^\{"kind":"(\w+)"/.exec(text)?.[1] ?? "nothing known";

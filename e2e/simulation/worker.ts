@@ -106,7 +106,8 @@ export function startWorker({ clock, dice, weather, copy, relay, dial, trace }: 
 
   async function fetchSnapshot(mine: { isAlive: boolean }, signal: AbortSignal | undefined): Promise<Response> {
     await clock.sleep(weather.isStormy ? dice.between(5, 500) : 5);
-    const answer = await relay.snapshot();
+    const aborted = new Promise<undefined>((resolve) => signal?.addEventListener("abort", () => resolve(undefined)));
+    const answer = await Promise.race([relay.snapshot(), aborted]);
     if (!answer || !mine.isAlive) throw new TypeError("fetch failed");
     if ("status" in answer) return new Response(answer.text, { status: answer.status });
     const breaksOff = weather.isStormy && dice.chance(weather.odds.brokenSnapshot);
