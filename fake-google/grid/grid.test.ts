@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { actionSchema, createSpreadsheet, type Loaded, type Spreadsheet } from "./grid.ts";
+import { describe, expect, test } from "vitest";
+import { actionNames, actionSchema, createSpreadsheet, type Loaded, type Spreadsheet } from "./grid.ts";
 
 function open(rows: Loaded[][], locale = "en_US"): Spreadsheet {
   const options = { id: "s1", title: "T", locale, timeZone: "Etc/UTC", owner: "ada@example.com" };
@@ -117,6 +117,88 @@ test("undo and redo go back and forth, per person", () => {
   act(s, { action: "redo" });
   expect(rowsOf(s)).toEqual([["new"], ["bob's"]]);
   expect(() => act(s, { action: "redo" })).toThrow("nothing to redo");
+});
+
+const stateOf = (s: Spreadsheet) =>
+  s.state.sheets.map((sheet) => [sheet.sheetId, sheet.title, sheet.hidden, sheet.columnCount, s.wireRows(sheet).rows]);
+
+const undoable: object[] = [
+  { action: "type", a1: "A1", value: "x" },
+  { action: "clear", a1: "A1:B2" },
+  { action: "paste", a1: "B2", values: [["1", "=A1"], ["3"]] },
+  { action: "fill", from: "A1:A2", to: "A1:A6" },
+  { action: "toggleCheckbox", a1: "D1:D2" },
+  { action: "insertRows", row: 1, count: 2 },
+  { action: "deleteRows", row: 1, count: 2 },
+  { action: "moveRows", row: 0, count: 1, to: 3 },
+  { action: "insertColumns", column: 1, count: 2 },
+  { action: "deleteColumns", column: 0, count: 1 },
+  { action: "moveColumns", column: 2, count: 1, to: 0 },
+  { action: "moveCells", from: "A1:A2", to: "E5" },
+  { action: "sort", column: 0, ascending: false },
+  { action: "findReplace", find: "b", replace: "c" },
+  { action: "format", a1: "A1:A3", numberFormat: "0.00" },
+  { action: "addSheet", title: "New" },
+  { action: "deleteSheet" },
+  { action: "duplicateSheet" },
+  { action: "renameSheet", title: "Other" },
+  { action: "reorderSheets", order: [1, 0] },
+  { action: "hideSheet" },
+];
+
+describe.each(undoable)("$action", (action) => {
+  const made = (): Spreadsheet => {
+    const s = open([[1, "b", { f: "=SUM(A1:A3)" }, true], [2, "bob", { f: "=A2*B!A1" }], [3]]);
+    s.load(s.addSheet("B", 10, 10), [[7, { f: "=A!A1" }]]);
+    s.rebuild({ kind: "sheets" });
+    return s;
+  };
+
+  test("is undone and done again, and what follows it is undone before it", () => {
+    const s = made();
+    const [, other = { sheetId: -1 }] = s.state.sheets;
+    const given = "order" in action ? { ...action, order: [other.sheetId, 0] } : action;
+    const before = stateOf(s);
+    act(s, given);
+    const after = stateOf(s);
+    expect(after).not.toEqual(before);
+    act(s, { action: "type", sheetId: other.sheetId, a1: "J9", value: "later" });
+    const later = stateOf(s);
+    act(s, { action: "undo" });
+    expect(stateOf(s)).toEqual(after);
+    act(s, { action: "undo" });
+    expect(stateOf(s)).toEqual(before);
+    act(s, { action: "redo" });
+    expect(stateOf(s)).toEqual(after);
+    act(s, { action: "redo" });
+    expect(stateOf(s)).toEqual(later);
+  });
+});
+
+test("every action is undone, or is one that nobody undoes", () => {
+  const named = new Set(undoable.map((one) => (one as { action: string }).action));
+  expect(actionNames.filter((name) => !named.has(name))).toEqual([
+    "undo",
+    "redo",
+    "renameSpreadsheet",
+    "setTimeZone",
+    "setLocale",
+    "importData",
+    "apiWrite",
+    "scriptWrite",
+    "recalc",
+  ]);
+});
+
+test("what programs write stays when a person's own typing is undone", () => {
+  const s = open([["old", "b"]]);
+  act(s, { action: "type", a1: "A1", value: "mine" });
+  act(s, { action: "apiWrite", a1: "B1", values: [["theirs"]] });
+  act(s, { action: "undo" });
+  expect(rowsOf(s)).toEqual([["old", "theirs"]]);
+  act(s, { action: "importData", rows: [["all"], ["new"]] });
+  act(s, { action: "redo" });
+  expect(rowsOf(s)).toEqual([["mine"], ["new"]]);
 });
 
 test("fill goes on with a series, repeats what is none, and shifts formulas", () => {
