@@ -102,7 +102,9 @@ export function SheetGrid(props: {
       >
         <div class="grid-area" style={{ width: `${columns.getTotalSize()}px`, height: `${rows.getTotalSize()}px` }}>
           <div class="grid-head" role="row" aria-rowindex={1}>
-            <div class="grid-corner" role="columnheader" aria-label="Row numbers" />
+            <div class="grid-corner" role="columnheader">
+              <span class="visually-hidden">Row numbers</span>
+            </div>
             {shownColumns.map((column) => (
               <div
                 key={column.index}
