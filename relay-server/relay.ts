@@ -12,6 +12,7 @@ import {
   createEventStreams,
   createHttp,
   healthRoutes,
+  historyRoute,
   openapiRoute,
   postsRoute,
   readRoutes,
@@ -112,6 +113,7 @@ export function createRelay(config: Pick<Config, "host" | "port" | "webAppOrigin
     /* POST /v1/spreadsheets/:spreadsheetId/posts */ postsRoute({ ingest, metrics, elapsed }),
     /* GET /v1/spreadsheets, /v1/spreadsheets/:spreadsheetId, …/values/:a1, …/digests, …/status */
     ...readRoutes({ ingest, factsOf }),
+    /* GET /v1/spreadsheets/:spreadsheetId/cells/:a1/history */ historyRoute({ ingest, log }),
     /* GET /v1/spreadsheets/:spreadsheetId/snapshot */ snapshotRoute({ ingest }),
     /* GET /v1/spreadsheets/:spreadsheetId/changes, as JSON or as events */ changesRoute({ log, streams }),
     /* GET /livez, /readyz, /metrics, /status */

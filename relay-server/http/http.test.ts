@@ -523,6 +523,6 @@ describe("for browsers and operators", () => {
     const body = (await (await fetch(`${relay.url}/v1/openapi.json`)).json()) as { openapi: string; paths: object };
     expect(body.openapi).toBe("3.1.0");
     expect(Object.keys(body.paths)).toContain("/v1/spreadsheets/{spreadsheetId}/values/{a1}");
-    expect(Object.keys(body.paths)).toHaveLength(11);
+    expect(Object.keys(body.paths)).toHaveLength(12);
   });
 });

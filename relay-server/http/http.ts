@@ -10,6 +10,7 @@ import type { Refused, Route } from "./route.ts";
 export { changesRoute } from "./changes.ts";
 export { createEventStreams, type EventStreams } from "./event-streams.ts";
 export { healthRoutes } from "./health.ts";
+export { historyRoute } from "./history.ts";
 export { openapiRoute } from "./openapi.ts";
 export { postsRoute } from "./posts.ts";
 export { readRoutes } from "./reads.ts";

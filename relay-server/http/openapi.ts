@@ -1,5 +1,6 @@
 import {
   causeSchema,
+  cellSchema,
   changeSchema,
   postAnswerSchema,
   postSchema,
@@ -29,6 +30,28 @@ const WORDS: Readonly<
   },
   "/v1/spreadsheets/:spreadsheetId/values/:a1": {
     summary: "The cells of a range in A1 notation; ?render=values|formulas|display|cells.",
+  },
+  "/v1/spreadsheets/:spreadsheetId/cells/:a1/history": {
+    summary: "What one cell was and became, newest first, followed across moved rows and columns; ?limit=.",
+    answer: z.object({
+      sheetId: z.int(),
+      row: z.int(),
+      column: z.int(),
+      epoch: z.string(),
+      seq: z.int(),
+      complete: z.boolean(),
+      end: z.enum(["beginning", "trimmed", "limit"]),
+      entries: z.array(
+        z.object({
+          seq: z.int(),
+          loggedAt: z.number(),
+          cause: causeSchema,
+          actor: z.string().optional(),
+          was: cellSchema.optional(),
+          now: cellSchema,
+        }),
+      ),
+    }),
   },
   "/v1/spreadsheets/:spreadsheetId/digests": { summary: "Row digests of ?sheetId= in the window ?from= to ?to=." },
   "/v1/spreadsheets/:spreadsheetId/status": { summary: "How the sync stands.", answer: relayFactsSchema },

@@ -1,11 +1,12 @@
 /** What can be asked of a spreadsheet's state: plain JSON, each answer of one version. */
-import { displayOf, formulaOf, isRich, parseA1, sheetRangeName, valueOf } from "@sheetwire/shared/grid";
+import { displayOf, formulaOf, isRich, sheetRangeName, valueOf } from "@sheetwire/shared/grid";
 import { limits } from "@sheetwire/shared/limits";
-import type { Cell, RelayFacts, Sheet } from "@sheetwire/shared/protocol";
+import type { Cell, RelayFacts } from "@sheetwire/shared/protocol";
 import * as z from "zod";
 import type { Ingest } from "../ingest/ingest.ts";
 import type { SpreadsheetState } from "../sheets/sheets.ts";
-import { json, type Answer, type Asked, type Route } from "./route.ts";
+import { placeOf } from "./place.ts";
+import { json, malformed, NOTHING_YET, type Answer, type Asked, type Route } from "./route.ts";
 
 type Needs = { ingest: Ingest; factsOf: (spreadsheetId: string) => Promise<RelayFacts> };
 
@@ -87,7 +88,7 @@ export function readRoutes({ ingest, factsOf }: Needs): readonly Route[] {
 type Render = z.infer<typeof valuesQuery>["render"];
 
 function values(state: SpreadsheetState, a1: string, render: Render): Answer {
-  const found = place(state, a1);
+  const found = placeOf(state, a1);
   if (!found) return malformed("The range is not in A1 notation.");
   if (!found.sheet) return { ok: false, code: "not-found", detail: "There is no such sheet." };
   const { sheet, range } = found;
@@ -110,24 +111,6 @@ function values(state: SpreadsheetState, a1: string, render: Render): Answer {
   return json({ range: name, sheetId: sheet.sheetId, majorDimension: "ROWS", render, values: rows, ...headOf(state) });
 }
 
-/** The sheet and range that are meant; the first sheet where none is named. */
-function place(
-  state: SpreadsheetState,
-  a1: string,
-): { sheet: Sheet | undefined; range: NonNullable<Range> } | undefined {
-  const sheets = state.sheets();
-  // A sheet may be called like a range: then its name alone means the sheet, as at Google.
-  const named = parseA1(a1, { rows: 1, columns: 1 });
-  if (!named) return undefined;
-  const sheet = named.title === undefined ? sheets[0] : state.sheetByTitle(named.title);
-  if (!sheet)
-    return { sheet: undefined, range: { startRowIndex: 0, endRowIndex: 1, startColumnIndex: 0, endColumnIndex: 1 } };
-  const size = { rows: Math.max(1, sheet.rows), columns: Math.max(1, sheet.columns) };
-  const whole = { startRowIndex: 0, endRowIndex: size.rows, startColumnIndex: 0, endColumnIndex: size.columns };
-  return { sheet, range: parseA1(a1, size)?.range ?? whole };
-}
-type Range = NonNullable<ReturnType<typeof parseA1>>["range"];
-
 function rendered(cell: Cell, render: Render): unknown {
   if (render === "cells") return cell;
   if (render === "display") return displayOf(cell);
@@ -144,17 +127,8 @@ const isEmpty = (row: unknown): boolean => Array.isArray(row) && row.length === 
 
 const headOf = (state: SpreadsheetState) => ({ epoch: state.head.epoch, seq: state.head.seq, chain: state.head.chain });
 
-const malformed = (detail: string): Answer => ({ ok: false, code: "malformed", detail });
-
 const tooMany = (what: string, most: number): Answer => ({
   ok: false,
   code: "too-large",
   detail: `At most ${most} ${what} at once. Ask for less, or take the snapshot.`,
 });
-
-const NOTHING_YET: Answer = {
-  ok: false,
-  code: "busy",
-  detail: "The spreadsheet has not reported anything yet.",
-  retryAfterMs: 5_000,
-};

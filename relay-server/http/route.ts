@@ -46,3 +46,12 @@ export type Route = {
 
 /** A JSON answer. */
 export const json = (body: unknown): Answer => ({ ok: true, body: JSON.stringify(body) });
+
+export const malformed = (detail: string): Answer => ({ ok: false, code: "malformed", detail });
+
+export const NOTHING_YET: Answer = {
+  ok: false,
+  code: "busy",
+  detail: "The spreadsheet has not reported anything yet.",
+  retryAfterMs: 5_000,
+};
