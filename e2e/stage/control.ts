@@ -16,6 +16,7 @@ export type Control = {
     dataset: string,
   ) => Promise<{ spreadsheetId: string; sheets: { sheetId: number; title: string }[]; editUrl: string }>;
   act: (spreadsheetId: string, actions: readonly Action[]) => Promise<void>;
+  sheets: (spreadsheetId: string) => Promise<{ sheetId: number; title: string }[]>;
   rows: (spreadsheetId: string, sheetId: number) => Promise<Rows>;
   connect: (spreadsheetId: string, connectionString: string) => Promise<unknown>;
   /** Deploys the script as a web app. */
@@ -43,6 +44,12 @@ export function controlOf(url: string): Control {
     create: (spreadsheet) => call("POST", "/spreadsheets", spreadsheet),
     load: (dataset) => call("POST", "/data", { dataset }),
     act: (spreadsheetId, actions) => call("POST", `/spreadsheets/${spreadsheetId}/actions`, actions),
+    sheets: async (spreadsheetId) => {
+      const { sheets } = (await call("GET", `/spreadsheets/${spreadsheetId}`)) as Awaited<
+        ReturnType<Control["create"]>
+      >;
+      return sheets;
+    },
     rows: (spreadsheetId, sheetId) => call("GET", `/spreadsheets/${spreadsheetId}/sheets/${sheetId}/rows`),
     connect: (spreadsheetId, connectionString) =>
       call("POST", `/spreadsheets/${spreadsheetId}/connect`, { connectionString }),

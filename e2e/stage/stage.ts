@@ -172,6 +172,9 @@ export async function compare(control: Control, page: Evaluates, spreadsheetId: 
   const copy = await mirrorOf(page, spreadsheetId);
   if (!copy) return ["there is no copy"];
   if (!copy.whole) return ["the copy is not whole"];
+  const named = (sheets: readonly { sheetId: number; title: string }[]): string =>
+    JSON.stringify(sheets.map(({ sheetId, title }) => [sheetId, title]));
+  if (named(await control.sheets(spreadsheetId)) !== named(copy.sheets)) return ["the list of sheets"];
   const found: string[] = [];
   for (const { sheetId, title, rows } of copy.sheets) {
     const truth = await control.rows(spreadsheetId, sheetId);
