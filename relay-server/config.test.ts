@@ -58,6 +58,10 @@ test.each([
   ["SHEETWIRE_DURABILITY", "most", "full"],
   ["SHEETWIRE_STORE", "postgres://user:hunter2@db/x", "sqlite:PATH or memory:"],
   ["SHEETWIRE_STORE", "sqlite:", "sqlite:PATH"],
+  ["SHEETWIRE_WEB_APP_ORIGINS", "http://script.google.com", "https:// origins"],
+  ["SHEETWIRE_WEB_APP_ORIGINS", "https://script.google.com/macros", "https:// origins"],
+  ["SHEETWIRE_WEB_APP_ORIGINS", "https://hunter2@script.google.com", "https:// origins"],
+  ["SHEETWIRE_WEB_APP_ORIGINS", "script.google.com", "https:// origins"],
   ["SHEETWIRE_PUBLIC_URL", "ftp://hunter2/", "https://"],
   ["SHEETWIRE_PUBLIC_URL", "https://user:hunter2@relay.example", "without user"],
   ["SHEETWIRE_PUBLIC_URL", "https://relay.example/?key=hunter2", "query"],
@@ -88,4 +92,16 @@ test("an address is written as it can be dialled", () => {
   expect(urlOf("127.0.0.1", 1)).toBe("http://127.0.0.1:1");
   expect(urlOf("::1", 1)).toBe("http://[::1]:1");
   expect(urlOf("0.0.0.0", 1)).toBe("http://127.0.0.1:1");
+});
+
+test("web apps are called at the origins that are listed, at none if so wished", () => {
+  const originsOf = (text: string) => readConfig({ SHEETWIRE_WEB_APP_ORIGINS: text }, folder).webAppOrigins;
+  expect(originsOf("https://script.google.com, https://127.0.0.1:8443")).toEqual([
+    "https://script.google.com",
+    "https://127.0.0.1:8443",
+  ]);
+  expect(originsOf("http://127.0.0.1:8443/")).toEqual(["http://127.0.0.1:8443"]);
+  expect(originsOf("none")).toEqual([]);
+  inFile({ webAppOrigins: ["https://script.google.com"] });
+  expect(readConfig({}, folder).webAppOrigins).toEqual(["https://script.google.com"]);
 });

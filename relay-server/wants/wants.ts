@@ -12,6 +12,6 @@ export { foldPost, type Emit } from "./fold.ts";
 export { issueWants } from "./issue.ts";
 export { answeringUntil, letGo, openWork, wantCheck, type OpenWork } from "./check.ts";
 export { factsOf, noteAnswered, noteHeard, noteUnanswered } from "./facts.ts";
-export { isScarce, webAppWorks, whatIsDue, type CallHealth, type Due, type Situation } from "./policy.ts";
+export { whatIsDue, type CallHealth } from "./policy.ts";
 export { contradictionIn } from "./contradiction.ts";
 export { align } from "./align.ts";
