@@ -42,6 +42,8 @@ test.each([
   [["--port", "99999"], "--port takes a port number"],
   [["--nonsense"], "Unknown option"],
   [["--profile", "nice"], "There is no behaviour profile nice."],
+  [["--profile", "hostile", "--seed", "x"], "--seed takes a whole number."],
+  [["--seed", "3"], "Only --profile hostile has a --seed."],
 ])(
   "%j is refused with the reason",
   async (args, reason) => {
@@ -51,6 +53,16 @@ test.each([
   },
   30_000,
 );
+
+test("it starts on a bad day when told to, with the seed it is given", async () => {
+  let profile: Promise<unknown> | undefined;
+  await run(["--port", "0", "--profile", "hostile", "--seed", "42"], (line, stop) => {
+    const { url } = JSON.parse(line) as { url: string };
+    profile = fetch(`${url}/control/profile`).then((response) => response.json());
+    void profile.finally(stop);
+  });
+  expect(await profile).toMatchObject({ name: "hostile", seed: 42, over: false });
+}, 30_000);
 
 test("--help tells the options", async () => {
   const { code, out } = await run(["--help"]);

@@ -48,6 +48,8 @@ async function start(): Promise<void> {
     process.stdout.write(help);
     return;
   }
+  if (values.seed !== undefined && values.profile !== "hostile")
+    throw new Error("Only --profile hostile has a --seed.");
   const google = await createFakeGoogle({
     port: portOf(values.port, "--port"),
     sheetsPort: portOf(values["sheets-port"], "--sheets-port"),

@@ -1,3 +1,5 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createFakeGoogle, type FakeGoogle } from "../fake-google.ts";
@@ -403,6 +405,33 @@ test("a script that sleeps an hour of calls takes no time outside, and the time 
   );
 });
 
+test("who waits for a lock waits by this clock", async () => {
+  const project = await open(off);
+  const lock = "LockService.getDocumentLock()";
+  const holder = evaluate(project, `${lock}.waitLock(1000); Utilities.sleep(10000); return "held"`);
+  const from = google.world.clock.now();
+  await google.world.clock.wait(1, "the holder to sleep");
+  const early = evaluate(project, `return ${lock}.tryLock(5000)`);
+  const patient = evaluate(project, `return ${lock}.tryLock(20000)`);
+  expect(await Promise.all([holder, early, patient])).toEqual(["held", false, true]);
+  expect(google.world.clock.now() - from).toBe(10_000);
+});
+
+test("a relay that waits for the clock before it answers does not stop it for good", async () => {
+  const project = await open(off);
+  const server = createServer((_request, response) => {
+    void google.world.clock.wait(60_000, "a relay").then(() => response.end("at last"));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    expect(await evaluate(project, `return UrlFetchApp.fetch("${url}").getContentText()`)).toBe("at last");
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
 describe("what is asked of the day from outside", () => {
   const post = async (path: string, body: unknown) => {
     const response = await fetch(`${google.url}/control${path}`, { method: "POST", body: JSON.stringify(body) });
@@ -462,5 +491,14 @@ describe("what is asked of the day from outside", () => {
       expect((await post("/clock", wrong)).status).toBe(400);
     expect((await post("/clock", { virtual: true })).body).toMatchObject({ auto: true });
     expect((await post(`${path}/actions`, [{ action: "recalc", afterMs: -1 }])).status).toBe(400);
+  });
+
+  test("a deleted spreadsheet is not found, and none of its triggers fires", async () => {
+    const project = await open(off);
+    const path = `${google.url}/control/spreadsheets/${project.spreadsheet.state.id}`;
+    expect((await fetch(path, { method: "DELETE" })).status).toBe(200);
+    expect((await fetch(path, { method: "DELETE" })).status).toBe(404);
+    await google.world.clock.advance(3_600_000);
+    expect(listener.heard).toEqual([]);
   });
 });
