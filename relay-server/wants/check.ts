@@ -1,4 +1,5 @@
 /** What is open on the desk, and how a check puts more there. */
+import { limits } from "@sheetwire/shared/limits";
 import type { SheetState, SpreadsheetState } from "../sheets/sheets.ts";
 import { emptySheetDesk, type Desk, type SheetDesk } from "./desk.ts";
 import { lengthOf } from "./stretches.ts";
@@ -49,11 +50,15 @@ export function wantCheck(state: SpreadsheetState, desk: Desk, all: boolean): vo
     const sheet = deskOf(held, desk);
     if (sheet.digestsSince !== undefined || sheet.round) continue;
     if (sheet.doubts.length > 0 || held.unknownRows > 0) continue;
-    if (!all && sheet.unproven.length === 0 && sheet.checkedAt !== undefined) continue;
+    // What changed in a large sheet is proven by itself, see issueProof; a small one is as easily read whole.
+    if (!all && sheet.checkedAt !== undefined && (sheet.unproven.length === 0 || isLarge(sheet))) continue;
     sheet.digestsSince = desk.order;
     sheet.round = undefined;
   }
 }
+
+/** More than the digests of one want tell of. */
+export const isLarge = ({ seen }: SheetDesk): boolean => seen.usedRows * seen.usedColumns > limits.digestWantMaxCells;
 
 /** What is kept of this sheet; of one that nothing is kept of, everything has yet to be checked. */
 function deskOf({ sheet, rows }: SheetState, desk: Desk): SheetDesk {

@@ -452,6 +452,11 @@ class Fold {
     }
     remember(this.#desk, arrival, this.#now);
     if (allEqual && lease) this.#verified(sheetId, desk, from, to, digests, reading.readAt);
+    if (desk.digestsSince === undefined && !desk.round && to - from < Math.min(usedRows, sheetRows)) {
+      // A window read for its proof alone. If it is not as it is held, rows may have moved: all are looked at.
+      if (!allEqual) this.#wantDigests(sheetId);
+      return;
+    }
     this.#collect(sheetId, desk, { from, to, digests, readAt: reading.readAt }, sheetRows, usedRows, lease);
   }
 

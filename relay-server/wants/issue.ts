@@ -2,6 +2,7 @@
 import { limits } from "@sheetwire/shared/limits";
 import type { SheetState, SpreadsheetState } from "../sheets/sheets.ts";
 import type { Desk, Lease, SheetDesk } from "./desk.ts";
+import { isLarge } from "./check.ts";
 import { isScarce } from "./policy.ts";
 import { stretchesOf, type Stretch } from "./stretches.ts";
 import type { Post, Want } from "./types.ts";
@@ -70,6 +71,8 @@ export function issueWants(post: Asked, state: SpreadsheetState, desk: Desk, now
     if (isBlocked && mayLook && !issueDigests(held, sheet, onSheet, issue)) break;
     if (!isTired && sheet.doubts.length > 0 && !issueRows(held, sheet, doubtfulRows(sheet, held, onSheet), issue))
       break;
+    const isToBeProven = isForCopying && !isTired && !isBlocked && isLarge(sheet) && sheet.doubts.length === 0;
+    if (isToBeProven && held.unknownRows === 0 && !issueProof(held, sheet, onSheet, issue)) break;
     if (held.unknownRows === 0 || (isTired && isBlocked)) continue;
     if (!isForCopying && held.unknownRows > MOST_ROWS_BY_THE_WAY) continue;
     if (!issueRows(held, sheet, unknownRows(held, onSheet), issue)) break;
@@ -107,6 +110,33 @@ function issueDigests(held: SheetState, sheet: SheetDesk, out: readonly Lease[],
     }
   }
   return true;
+}
+
+/** Asks for the digests of windows around what changed in a large sheet, instead of all its digests. */
+function issueProof(held: SheetState, sheet: SheetDesk, out: readonly Lease[], issue: Issue): boolean {
+  const { sheetId } = held.sheet;
+  const windowRows = Math.max(1, Math.floor(limits.digestWantMaxCells / Math.max(1, sheet.seen.usedColumns)));
+  const covered = out.flatMap(({ want }) =>
+    want.kind === "digests" && want.axis === "rows" ? [{ from: want.from, to: want.to }] : [],
+  );
+  let window: Stretch | undefined;
+  const send = (): boolean => {
+    if (!window) return true;
+    const { from, to } = window;
+    window = undefined;
+    const want = { kind: "digests", sheetId, layout: sheet.layout, axis: "rows", from, to } as const;
+    return issue(want, Math.ceil(((to - from) * sheet.seen.usedColumns) / 8));
+  };
+  for (const stretch of sheet.unproven) {
+    for (const gap of gapsIn({ from: stretch.from, to: Math.min(stretch.to, held.rows.length) }, covered)) {
+      for (let from = gap.from; from < gap.to; from += windowRows) {
+        const to = Math.min(gap.to, from + windowRows);
+        if (window && to - window.from > windowRows && !send()) return false;
+        window = { from: window?.from ?? from, to };
+      }
+    }
+  }
+  return send();
 }
 
 /** Asks for rows: long stretches as windows of cells, scattered ones by number. Says whether all fitted. */
