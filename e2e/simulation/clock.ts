@@ -17,6 +17,9 @@ export type Clock = {
   run: (until: number) => Promise<void>;
 };
 
+/** Hears what happens, in words. */
+export type Trace = (line: string | (() => string)) => void;
+
 type Due = { at: number; order: number; run: (() => void) | undefined };
 
 /** Turns of the event loop that one thing may take before it counts as hanging. */

@@ -18,7 +18,8 @@ const value = (dice: Dice): Held => {
   return word === "" ? null : word;
 };
 
-const sheetOf = (table: Table, dice: Dice): Sheet => dice.pick(table.sheets);
+const sheetOf = (table: Table, dice: Dice): Sheet =>
+  dice.pick(table.sheets.filter((sheet) => sheet.title !== "Results"));
 
 function put(sheet: Sheet, row: number, column: number, held: Held): void {
   const cells = sheet.rows[row];
@@ -259,7 +260,12 @@ function editAmongMoved(table: Table, dice: Dice): GoogleEvent[] {
   return [edited(sheet, row, column, 1, 1, oldValue)];
 }
 
-const deedsOf: Record<Day, typeof deeds> = { storm: deeds, honest: toldDeeds, unseen: [[1, editAmongMoved]] };
+const deedsOf: Record<Day, typeof deeds> = {
+  storm: deeds,
+  honest: toldDeeds,
+  unseen: [[1, editAmongMoved]],
+  formulas: [[1, typeCell]],
+};
 
 /** Does one thing to the table; answers its name and what Google tells of it. */
 export function act(table: Table, dice: Dice, day: Day): { name: string; events: readonly GoogleEvent[] } {

@@ -7,7 +7,7 @@ import { createIngest, type Ingest, type PostHeaders } from "../../relay-server/
 import { DiskFullError, type ChangeLog } from "../../relay-server/log/log.ts";
 import { converse } from "../../relay-server/socket/conversation.ts";
 import { createLogger, createMetrics } from "../../relay-server/telemetry/telemetry.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock, Trace } from "./clock.ts";
 import type { Dice } from "./dice.ts";
 import type { Disk } from "./disk.ts";
 import type { ServerSocket } from "./wire.ts";
@@ -37,7 +37,7 @@ type Needs = {
   dice: Dice;
   disk: Disk;
   weather: Weather;
-  trace: (line: string) => void;
+  trace: Trace;
 };
 
 /** One life of the relay process. */

@@ -14,7 +14,7 @@ import {
 } from "../../apps-script/effects/effects.ts";
 import { keys } from "../../apps-script/settings/settings.ts";
 import { onChange, onEdit, onTick, onWish } from "../../apps-script/runs/runs.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock, Trace } from "./clock.ts";
 import type { Dice } from "./dice.ts";
 import { SPREADSHEET_ID, type RelayHost } from "./relay-host.ts";
 import type { Table } from "./table.ts";
@@ -34,7 +34,7 @@ export type Scripts = {
   /** Whether something waits in the outbox. */
   readonly keepsSomething: () => boolean;
   /** What was measured of all runs so far. */
-  readonly counts: { runs: number; posts: number; mostPostsOfARun: number; cellsSent: number };
+  readonly counts: { runs: number; posts: number; mostPostsOfARun: number };
   /** What broke a promise: an id that was answered twice with different contents, a run that never ends. */
   readonly faults: string[];
 };
@@ -45,7 +45,7 @@ type Needs = {
   weather: Weather;
   table: Table;
   relay: RelayHost;
-  trace: (line: string) => void;
+  trace: Trace;
 };
 
 /** About how long Google takes for each, in milliseconds; what is not named takes none. */
@@ -87,7 +87,7 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
     }),
   };
   const key = Buffer.from(relay.ingestKey.replace(/^whsec_/, ""), "base64");
-  const counts = { runs: 0, posts: 0, mostPostsOfARun: 0, cellsSent: 0 };
+  const counts = { runs: 0, posts: 0, mostPostsOfARun: 0 };
   const faults: string[] = [];
   let running = 0;
   let ids = 0;
@@ -223,7 +223,6 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
   ): Promise<Sent> {
     run.posts += 1;
     counts.posts += 1;
-    counts.cellsSent += cellsIn(body);
     counts.mostPostsOfARun = Math.max(counts.mostPostsOfARun, run.posts);
     if (run.posts > MOST_POSTS_OF_A_RUN) {
       if (run.posts === MOST_POSTS_OF_A_RUN + 1) faults.push("a run never stops posting");
@@ -249,7 +248,9 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
     const answer = (async (): Promise<Sent> => {
       await clock.sleep(wayMs);
       const found = await relay.post(headers, bytes);
-      trace(`post ${id.slice(-4)} of run ${run.number}: ${wordsOf(body)} -> ${found ? answerOf(found) : "nobody"}`);
+      trace(
+        () => `post ${id.slice(-4)} of run ${run.number}: ${wordsOf(body)} -> ${found ? answerOf(found) : "nobody"}`,
+      );
       await clock.sleep(takes(30));
       if (!found || hits("lostAnswer")) return { reached: false, code: "no-answer" };
       return { reached: true, status: found.status, text: found.text };
@@ -322,17 +323,4 @@ function answerOf({ status, text }: { status: number; text: string }): string {
   if (status !== 202) return String(status);
   const { seq, wants } = JSON.parse(text) as { seq: number; wants: (Told & { id: string })[] };
   return `${status} at ${seq}, wants ${wants.map(({ kind, id, sheetId }) => `${kind} ${sheetId ?? ""} ${id}`).join(", ")}`;
-}
-
-/** Cells in the readings of a post. */
-function cellsIn(body: string): number {
-  const { readings } = JSON.parse(body) as {
-    readings: { kind: string; cells?: unknown[][]; rows?: [number, unknown[]][] }[];
-  };
-  let cells = 0;
-  for (const { kind, cells: block, rows } of readings) {
-    if (kind === "cells") for (const row of block ?? []) cells += row.length;
-    if (kind === "rows") for (const [, row] of rows ?? []) cells += row.length;
-  }
-  return cells;
 }

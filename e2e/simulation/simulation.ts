@@ -4,14 +4,14 @@
  * any moment. When that ends, one check for each sheet has to make everything equal. The same seed plays the same, always.
  */
 import { limits } from "@sheetwire/shared/limits";
-import { createClock } from "./clock.ts";
+import { createClock, type Trace } from "./clock.ts";
 import { createDice, hashed } from "./dice.ts";
 import { createDisk } from "./disk.ts";
 import { createMemoryCopy, type ReadableCopy } from "./memory-copy.ts";
 import { act } from "./people.ts";
 import { createRelayHost, SPREADSHEET_ID } from "./relay-host.ts";
 import { createScripts } from "./scripts.ts";
-import { Table } from "./table.ts";
+import { Table, type Formula, type Held } from "./table.ts";
 import { judge, silentErrors } from "./verdict.ts";
 import { oddsOf, type Day, type Weather } from "./weather.ts";
 import { dialer } from "./wire.ts";
@@ -71,13 +71,14 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
   const dice = createDice(plan.seed);
   const clock = createClock(START);
   let hash = 0;
-  const trace = (line: string): void => {
-    const told = `${Math.round(clock.now() - START)} ${line}`;
-    hash = hashed(told, hash);
-    plan.onTrace?.(told);
+  const trace: Trace = (line) => {
+    // Words that cost something to make are made only for somebody who hears them.
+    const short = typeof line === "string" ? line : "";
+    hash = hashed(`${clock.now()} ${short}`, hash);
+    plan.onTrace?.(`${Math.round(clock.now() - START)} ${typeof line === "string" ? line : line()}`);
   };
-  const chosen = dice.fork("day").below(10);
-  const day: Day = plan.day ?? (chosen < 5 ? "storm" : chosen < 9 ? "honest" : "unseen");
+  const chosen = dice.fork("day").below(20);
+  const day: Day = plan.day ?? (chosen < 9 ? "storm" : chosen < 17 ? "honest" : chosen < 19 ? "unseen" : "formulas");
   const weather: Weather = { isStormy: false, odds: oddsOf[day] };
   const table = firstTable(day);
   const disk = createDisk();
@@ -95,13 +96,14 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
   const scene = { table, relay, disk, copy, scripts };
   const silent: string[] = [];
   for (let step = 0; step < plan.steps && silent.length === 0; step += 1) {
-    const isBreak = day === "unseen" || people.chance(0.1);
+    const isCalm = day === "unseen" || day === "formulas";
+    const isBreak = isCalm || people.chance(0.1);
     await clock.run(clock.now() + (isBreak ? people.between(10_000, 100_000) : people.between(0, 1_500)));
-    if (day === "unseen") silent.push(...(await silentErrors(scene)));
+    if (isCalm) silent.push(...(await silentErrors(scene)));
     const { name, events } = act(table, people, day);
     trace(`somebody: ${name}`);
     for (const event of events) scripts.tell(event);
-    if (day === "unseen") continue;
+    if (isCalm) continue;
     if (people.chance(0.04)) scripts.tick();
     if (people.chance(0.02)) relay.crash(people.between(100, 30_000));
     if (people.chance(0.02)) worker.crash();
@@ -146,7 +148,14 @@ function firstTable(day: Day): Table {
   const first = table.addSheet("One", 7, 4);
   first.rows = [[true, "a"], ["b", 1, 2], ["b", 1, 2], [], ["c", "c"], ["a"], []];
   const second = table.addSheet("Two", 5, 3);
-  second.rows = [["x", day === "storm" ? { formula: { fn: "count", of: 1 } } : "w"], ["y"], [], ["z", "z", "z"], []];
+  second.rows = [["x", "w"], ["y"], [], ["z", "z", "z"], []];
+  const result = (formula: Formula): Held => ({ formula });
+  if (day === "storm") second.rows[0] = ["x", result({ fn: "count", of: first.sheetId })];
+  if (day === "formulas") {
+    // Nobody types into the sheet of results, so that each edit is of one sheet and shows in the other.
+    const third = table.addSheet("Results", 6, 3);
+    third.rows = [[result({ fn: "count", of: 1 }), null, result({ fn: "spill", of: 2 })], ["end"], [], [], [], []];
+  }
   return table;
 }
 

@@ -55,8 +55,10 @@ export const roughOdds = {
  * - `honest`: everything goes wrong but nothing of what happens in the sheet goes untold. Then, before any check, the
  *   relay is right or knows that it is not: never a silent error.
  * - `unseen`: the network is calm, and structure changes untold. An edit in what moved must show it.
+ * - `formulas`: the network is calm, and what is typed changes the results of formulas in another sheet.
  */
-export type Day = "storm" | "honest" | "unseen";
+export const days = ["storm", "honest", "unseen", "formulas"] as const;
+export type Day = (typeof days)[number];
 
 const nothingUntold = { lostRun: 0, killedRun: 0, lostTail: 0, cachedRun: 0 };
 const calm = Object.fromEntries(Object.keys(roughOdds).map((name) => [name, 0])) as Odds;
@@ -65,4 +67,5 @@ export const oddsOf: Record<Day, Odds> = {
   storm: roughOdds,
   honest: { ...roughOdds, ...nothingUntold },
   unseen: calm,
+  formulas: calm,
 };

@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import { Duplex } from "node:stream";
 import type { WebSocket as ServerWebSocket } from "ws";
 import type { Socket } from "../../extension/connection/connection.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock, Trace } from "./clock.ts";
 import type { Dice } from "./dice.ts";
 import type { Weather } from "./weather.ts";
 
@@ -64,7 +64,7 @@ type Needs = {
   dice: Dice;
   weather: Weather;
   accept: (socket: ServerSocket) => boolean;
-  trace: (line: string) => void;
+  trace: Trace;
 };
 
 /** Dials the relay. The browser's end is a standard WebSocket as far as the connection uses one. */

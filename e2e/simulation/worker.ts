@@ -3,7 +3,7 @@ import { createConnection } from "../../extension/connection/connection.ts";
 import type { Socket } from "../../extension/connection/connection.ts";
 import { startSync } from "../../extension/sync/sync.ts";
 import type { Copy } from "../../extension/mirror/mirror.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock, Trace } from "./clock.ts";
 import type { Dice } from "./dice.ts";
 import type { SyncedCopy } from "./memory-copy.ts";
 import { SPREADSHEET_ID, type RelayHost } from "./relay-host.ts";
@@ -24,7 +24,7 @@ type Needs = {
   copy: SyncedCopy;
   relay: RelayHost;
   dial: () => Socket;
-  trace: (line: string) => void;
+  trace: Trace;
 };
 
 export function startWorker({ clock, dice, weather, copy, relay, dial, trace }: Needs): Worker {

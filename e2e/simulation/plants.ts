@@ -1,0 +1,214 @@
+/**
+ * Known bugs, planted one at a time into a copy of the programs, to show that the simulation would see them. Each was found
+ * in an earlier draft of the design, or stands for an invariant that nothing else would miss.
+ */
+import { execFile } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Day } from "./weather.ts";
+
+export type Plant = {
+  readonly name: string;
+  /** Below the repository's root. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+  /** On which day it shows, and within how many seeds. */
+  readonly day: Day;
+  readonly seeds: number;
+  readonly steps?: number;
+};
+
+const fold = "relay-server/wants/fold.ts";
+const placing = "relay-server/wants/placing.ts";
+
+export const plants: readonly Plant[] = [
+  {
+    name: "a reading that agrees is not remembered: a checkbox ticked, unticked and ticked again",
+    file: fold,
+    find: "    remember(this.#desk, arrival, this.#now);\n    if (!isCertain && overwrites",
+    replace: "    if (found.length > 0) remember(this.#desk, arrival, this.#now);\n    if (!isCertain && overwrites",
+    day: "honest",
+    seeds: 1_500,
+  },
+  {
+    name: "a retry that arrives after the memory of reading times ended is believed",
+    file: placing,
+    find: "Math.max(desk.startedAt, now - limits.readingMemoryMs)",
+    replace: "desk.startedAt",
+    day: "honest",
+    seeds: 1_500,
+  },
+  {
+    name: "a retry that was read before the relay started is believed",
+    file: placing,
+    find: "Math.max(desk.startedAt, now - limits.readingMemoryMs)",
+    replace: "now - limits.readingMemoryMs",
+    day: "honest",
+    seeds: 1_500,
+  },
+  {
+    name: "a reading that is dropped asks for nothing",
+    file: fold,
+    find: "(found.length > 0 && (!isCertain || !isPlaceable))) this.#doubt",
+    replace: "false) this.#doubt",
+    day: "honest",
+    seeds: 300,
+  },
+  {
+    name: "an older list of digests is believed after a newer one",
+    file: fold,
+    find: "      !allEqual &&\n      (!earlier.every(",
+    replace: "      false &&\n      (!earlier.every(",
+    day: "honest",
+    seeds: 1_500,
+  },
+  {
+    name: "rows are placed by number after a further insertion",
+    file: fold,
+    find: "if (isOtherSize || this.#isBeforeLayout(arrival, desk)) {",
+    replace: "if (isOtherSize) {",
+    day: "honest",
+    seeds: 1_500,
+  },
+  {
+    name: "an insertion and a deletion that nobody told go unnoticed under an edit",
+    file: fold,
+    find: "!lease && this.#movedUnseen(reading, area)",
+    replace: "!lease && false",
+    day: "unseen",
+    seeds: 50,
+  },
+  {
+    name: "windows of digests from before and after a move make one round",
+    file: fold,
+    find: "round && round.layout === desk.layout && round.sheetRows === sheetRows",
+    replace: "round",
+    day: "storm",
+    seeds: 1_500,
+  },
+  {
+    name: "results of formulas in another sheet are not looked at after an edit",
+    file: fold,
+    find: 'if (cause === "edit" && wasEdited) this.#checkFormulasAfterEdit();',
+    replace: "",
+    day: "formulas",
+    seeds: 20,
+  },
+  {
+    name: "of a sheet with formulas only the rows that have a formula's text are compared",
+    file: fold,
+    find: "    for (const stretch of stretchesOf(found.changed)) this.#doubt(sheetId, stretch);",
+    replace:
+      '    for (const stretch of stretchesOf(found.changed.filter((row) => this.#state.row(sheetId, row)?.some((cell) => typeof cell === "object")))) this.#doubt(sheetId, stretch);',
+    day: "formulas",
+    seeds: 20,
+  },
+  {
+    name: "a cursor ahead of a log that lost its tail is taken for good",
+    file: "relay-server/fan-out/fan-out.ts",
+    find: "        cursor.seq <= head.seq &&\n        (await log.chainAt(spreadsheetId, cursor.seq)) === cursor.chain;",
+    replace: "        true;",
+    day: "storm",
+    seeds: 300,
+  },
+  {
+    name: "a fold stays ahead of a commit that failed",
+    file: "relay-server/ingest/ingest.ts",
+    find: "for (const one of [...mine, ...group]) forget(one.append.spreadsheetId);",
+    replace: "",
+    day: "honest",
+    seeds: 100,
+  },
+  {
+    name: "a row that changes at every look is wanted for ever",
+    file: "relay-server/wants/issue.ts",
+    find: "const isTired = post.n >= limits.runMaxRounds;",
+    replace: "const isTired = false;",
+    day: "storm",
+    seeds: 300,
+  },
+  {
+    name: "an id that was taken is answered as before, whatever its contents",
+    file: "relay-server/ingest/ingest.ts",
+    find: 'return taken.bodyHash === bodyHash ? { ok: true, answer: taken.answer } : { ok: false, code: "id-reused" };',
+    replace: "return { ok: true, answer: taken.answer };",
+    day: "honest",
+    seeds: 100,
+  },
+  {
+    name: "a post that was taken is taken again when it comes again",
+    file: "relay-server/ingest/ingest.ts",
+    find: "    if (taken)\n",
+    replace: "    if (taken && taken.bodyHash !== bodyHash)\n",
+    day: "honest",
+    seeds: 300,
+  },
+  {
+    name: "the mirror's reader goes on over a hole",
+    file: "extension/sync/sync.ts",
+    find: "headSeq = frame.seq;\n      epoch = frame.epoch;",
+    replace: "frame = { ...frame, recovered: true };\n      headSeq = frame.seq;\n      epoch = frame.epoch;",
+    day: "storm",
+    seeds: 50,
+  },
+  {
+    name: "what the script could not send is not kept",
+    file: "apps-script/runs/runs.ts",
+    find: "yield* keep(outcome.unsent, run, outcome.code);",
+    replace: "",
+    day: "honest",
+    seeds: 100,
+  },
+];
+
+const root = join(import.meta.dirname, "../..");
+const programs = ["relay-server", "apps-script", "extension", "e2e"];
+const left = /(node_modules|\.output|\.wxt|dist|\.test\.tsx?)$/;
+
+export type Harvest = { readonly failures: number; readonly problem: string };
+
+/** Plants one bug into a copy of the programs and plays simulations there until one fails. */
+export async function harvest(plant: Plant, firstSeed = 1): Promise<Harvest> {
+  const folder = mkdtempSync(join(tmpdir(), "sheetwire-plant-"));
+  try {
+    for (const program of programs) {
+      cpSync(join(root, program), join(folder, program), { recursive: true, filter: (path) => !left.test(path) });
+    }
+    cpSync(join(root, "package.json"), join(folder, "package.json"));
+    symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+    const path = join(folder, plant.file);
+    const before = readFileSync(path, "utf8");
+    if (before.split(plant.find).length !== 2) {
+      throw new Error(`${plant.file} no longer has one place for this bug: ${plant.name}`);
+    }
+    writeFileSync(
+      path,
+      before.replace(plant.find, () => plant.replace),
+    );
+    return await play(folder, plant, firstSeed);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function play(folder: string, { day, seeds, steps = 24 }: Plant, firstSeed: number): Promise<Harvest> {
+  const args = ["e2e/simulation/main.ts", "--day", day, "--seed", String(firstSeed), "--seeds", String(seeds)];
+  return new Promise((resolve, reject) => {
+    execFile(
+      process.execPath,
+      [...args, "--steps", String(steps), "--first"],
+      { cwd: folder, maxBuffer: 16 * 1024 * 1024 },
+      (error, stdout, stderr) => {
+        try {
+          const line = JSON.parse(stdout) as { failures: number; failed: { seed: number; problems: string[] }[] };
+          const first = line.failed[0];
+          resolve({ failures: line.failures, problem: first ? `seed ${first.seed}: ${first.problems[0] ?? ""}` : "" });
+        } catch {
+          reject(new Error(`The simulation did not run: ${error?.message ?? ""} ${stderr.slice(0, 2_000)}`));
+        }
+      },
+    );
+  });
+}
