@@ -154,6 +154,13 @@ describe("what people read", () => {
     expect(statusOf({ relay: paused, clockAheadMs: 30 * MINUTE }).detail).toContain(clock(resumesAt + 30 * MINUTE));
   });
 
+  test("with a web app that answers, a used-up allowance makes edits late but pauses nothing", () => {
+    const slower = relay({ allowance: { spentMs: 1, limitMs: 1, resumesAt: NOW + 60 * MINUTE } });
+    const status = statusOf({ relay: { ...slower, script: { ...slower.script, answerers: ["webApp"] } } });
+    expect(status).toMatchObject({ tone: "waiting", word: "Slower" });
+    expect(status.detail).toContain(clock(NOW + 60 * MINUTE));
+  });
+
   test("an allowance that has renewed is no reason to pause", () => {
     const renewed = relay({ allowance: { spentMs: 1, limitMs: 1, resumesAt: NOW - 1 } });
     expect(statusOf({ relay: renewed }).word).toBe("Up to date");

@@ -116,6 +116,16 @@ function describeScript(facts: SyncFacts, now: number): Status {
   const heardAt = onOurClock(relay.script.lastHeardAt, facts) ?? now;
   const heard = `Last heard from the sheet ${ago(heardAt, now)}.`;
   const resumesAt = onOurClock(relay.allowance.resumesAt, facts);
+  // Triggers are paused; a web app or an open panel goes on answering, and changes come with its checks.
+  const goesOn = relay.script.answerers.some((answerer) => answerer !== "trigger");
+  if (resumesAt !== undefined && resumesAt > now && goesOn) {
+    return {
+      tone: "waiting",
+      word: "Slower",
+      headline: "Google's daily allowance for triggers is used up.",
+      detail: `Until ${clock(resumesAt)} edits are picked up by checks, not at once. ${heard}`,
+    };
+  }
   if (resumesAt !== undefined && resumesAt > now) {
     return {
       tone: "bad",
