@@ -353,6 +353,14 @@ test("the same seed makes the same decisions, another seed others", async () => 
   expect(struck.size).toBeGreaterThan(10);
 }, 60_000);
 
+test("with every fault off nothing is decided, lost or refused", async () => {
+  const project = await open(off, [[1, { f: "=A1*2" }], [2], [3]]);
+  await work(project);
+  expect(google.world.hostility()?.decisions()).toEqual({ seed: 7, decisions: [], more: 0 });
+  expect(project.usage.dropped).toBe(0);
+  expect(new Set(ran(project).map((one) => one.status))).toEqual(new Set(["completed"]));
+});
+
 test("what programs and time do fires nothing on a bad day either", async () => {
   const project = await open({ others: true, dropRuns: false }, [[1, { f: "=RAND()" }]]);
   act(project, { action: "apiWrite", a1: "A1", values: [[5]] });
