@@ -1,6 +1,6 @@
 /**
  * Loaded before a program (`--import`): its clock is the machine's, shifted by the milliseconds in a file of eight bytes.
- * Programs that share the file live in the same time, and minutes can pass in all of them at once.
+ * So a minute can pass for the relay in no time.
  */
 import { openSync, readSync } from "node:fs";
 

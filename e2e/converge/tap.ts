@@ -62,7 +62,7 @@ export async function openTap(relayUrl: string): Promise<Tap> {
     asked.on("data", (part: Buffer) => parts.push(part));
     asked.on("end", () => {
       const body = Buffer.concat(parts);
-      const isPost = asked.method === "POST" && /\/posts$/.test(asked.url ?? "");
+      const isPost = asked.method === "POST" && (asked.url ?? "").endsWith("/posts");
       if (isPost) count(body.toString("utf8"));
       const passed = request(new URL(asked.url ?? "/", relayUrl), { method: asked.method, headers: asked.headers });
       passed.on("response", (response) => {

@@ -19,7 +19,7 @@ const HELP = `npm run simulate -- [--seed N] [--steps M] [--seeds K] [--day DAY]
 
 Plays K simulations of M steps from seed N on: the script, the relay and the mirror in one process, over a simulated
 clock, table, network and store. Prints one JSON line; exits 0 when everything was equal at the end of each.
---day chooses what goes wrong (storm, honest, unseen, formulas); without it the seed does.
+--day chooses what goes wrong (storm, honest, races, unseen, formulas); without it the seed does.
 --first stops at the first that fails. --verbose tells everything that happens on standard error.`;
 
 function whole(name: "seed" | "steps" | "seeds"): number {
@@ -30,9 +30,9 @@ function whole(name: "seed" | "steps" | "seeds"): number {
 
 function chosenDay(): Day | undefined {
   if (values.day === undefined) return undefined;
-  const day = days.find((one) => one === values.day);
-  if (!day) throw new RangeError(`--day must be one of ${days.join(", ")}.`);
-  return day;
+  const chosen = days.find((one) => one === values.day);
+  if (!chosen) throw new RangeError(`--day must be one of ${days.join(", ")}.`);
+  return chosen;
 }
 
 async function main(): Promise<number> {
@@ -41,7 +41,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const [first, steps, seeds] = [whole("seed"), whole("steps"), whole("seeds")];
-  const day = chosenDay();
+  const wanted = chosenDay();
   const beganAt = performance.now();
   const failed: Outcome[] = [];
   let posts = 0;
@@ -49,7 +49,7 @@ async function main(): Promise<number> {
   let last: Outcome | undefined;
   for (let seed = first; seed < first + seeds; seed += 1) {
     const onTrace = values.verbose ? (line: string): void => void process.stderr.write(`${line}\n`) : undefined;
-    last = await simulate({ seed, steps, day, onTrace });
+    last = await simulate({ seed, steps, day: wanted, onTrace });
     posts += last.posts;
     runs += last.runs;
     if (!last.ok) failed.push(last);

@@ -45,8 +45,8 @@ const changed = (changeType: string): GoogleEvent => ({ kind: "change", changeTy
 
 /** Google's `oldValue` of a cell: text, and nothing for what was blank. */
 function oldValueOf(table: Table, sheet: Sheet, row: number, column: number): string | undefined {
-  const before = table.valueAt(sheet.sheetId, row, column);
-  return before === "" ? undefined : String(before);
+  const before = table.displayAt(sheet.sheetId, row, column);
+  return before === "" ? undefined : before;
 }
 
 function typeCell(table: Table, dice: Dice): GoogleEvent[] {
@@ -240,6 +240,16 @@ const deeds: readonly (readonly [weight: number, deed: Deed])[] = [
 const toldByHalf: readonly Deed[] = [apiWrite, replaceAll, formula, moveRows, moveColumn];
 const toldDeeds = deeds.filter(([, deed]) => !toldByHalf.includes(deed));
 
+/** In one of few cells, beside the box that is ticked. */
+function typeAbove(table: Table, dice: Dice): GoogleEvent[] {
+  const sheet = sheetOf(table, dice);
+  const column = dice.below(Math.min(2, sheet.columns));
+  const oldValue = oldValueOf(table, sheet, 1, column);
+  put(sheet, 1, column, dice.pick(["a", "b"]));
+  // Google sometimes withholds what was there.
+  return [edited(sheet, 1, column, 1, 1, dice.chance(0.3) ? oldValue : undefined)];
+}
+
 const trimmed = (row: readonly Held[]): readonly Held[] => row.slice(0, row.findLastIndex((held) => held !== null) + 1);
 
 /** Rows come and go in one turn and Google says nothing; then somebody types into a row that has moved. */
@@ -263,6 +273,10 @@ function editAmongMoved(table: Table, dice: Dice): GoogleEvent[] {
 const deedsOf: Record<Day, typeof deeds> = {
   storm: deeds,
   honest: toldDeeds,
+  races: [
+    [2, toggle],
+    [3, typeAbove],
+  ],
   unseen: [[1, editAmongMoved]],
   formulas: [[1, typeCell]],
 };

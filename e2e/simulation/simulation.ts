@@ -78,7 +78,9 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
     plan.onTrace?.(`${Math.round(clock.now() - START)} ${typeof line === "string" ? line : line()}`);
   };
   const chosen = dice.fork("day").below(20);
-  const day: Day = plan.day ?? (chosen < 9 ? "storm" : chosen < 17 ? "honest" : chosen < 19 ? "unseen" : "formulas");
+  const day: Day =
+    plan.day ??
+    (chosen < 9 ? "storm" : chosen < 14 ? "honest" : chosen < 17 ? "races" : chosen < 19 ? "unseen" : "formulas");
   const weather: Weather = { isStormy: false, odds: oddsOf[day] };
   const table = firstTable(day);
   const disk = createDisk();
@@ -97,7 +99,7 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
   const silent: string[] = [];
   for (let step = 0; step < plan.steps && silent.length === 0; step += 1) {
     const isCalm = day === "unseen" || day === "formulas";
-    const isBreak = isCalm || people.chance(0.1);
+    const isBreak = isCalm || people.chance(day === "races" ? 0.3 : 0.1);
     await clock.run(clock.now() + (isBreak ? people.between(10_000, 100_000) : people.between(0, 1_500)));
     if (isCalm) silent.push(...(await silentErrors(scene)));
     const { name, events } = act(table, people, day);
@@ -105,7 +107,7 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
     for (const event of events) scripts.tell(event);
     if (isCalm) continue;
     if (people.chance(0.04)) scripts.tick();
-    if (people.chance(0.02)) relay.crash(people.between(100, 30_000));
+    if (people.chance(day === "races" ? 0.12 : 0.02)) relay.crash(people.between(100, 30_000));
     if (people.chance(0.02)) worker.crash();
   }
   await clock.run(clock.now() + people.between(0, 5_000));

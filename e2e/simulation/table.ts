@@ -1,5 +1,5 @@
 /** The spreadsheet of a simulation: what people and programs do to it, what reads of it say, and what it truly holds. */
-import { canonicalRow } from "@sheetwire/shared/grid";
+import { canonicalRow, plainRendering } from "@sheetwire/shared/grid";
 import type { CellValue, Row, Spreadsheet } from "@sheetwire/shared/protocol";
 import type { RawValue, Rectangle, Size } from "../../apps-script/effects/effects.ts";
 
@@ -95,8 +95,8 @@ export class Table {
   }
 
   displayAt(sheetId: number, row: number, column: number): string {
-    const value = this.valueAt(sheetId, row, column);
-    return typeof value === "boolean" ? (value ? "TRUE" : "FALSE") : String(value);
+    const sheet = this.sheet(sheetId);
+    return sheet ? plainRendering(this.#shown(sheet, row, column)) : "";
   }
 
   fits({ sheetId, row, column, rows, columns }: Rectangle): boolean {

@@ -54,10 +54,11 @@ export const roughOdds = {
  * - `storm`: everything goes wrong; a check for each sheet has to make all equal afterwards.
  * - `honest`: everything goes wrong but nothing of what happens in the sheet goes untold. Then, before any check, the
  *   relay is right or knows that it is not: never a silent error.
+ * - `races`: honest, and few cells are edited again and again while posts come late, twice, or after a restart.
  * - `unseen`: the network is calm, and structure changes untold. An edit in what moved must show it.
  * - `formulas`: the network is calm, and what is typed changes the results of formulas in another sheet.
  */
-export const days = ["storm", "honest", "unseen", "formulas"] as const;
+export const days = ["storm", "honest", "races", "unseen", "formulas"] as const;
 export type Day = (typeof days)[number];
 
 const nothingUntold = { lostRun: 0, killedRun: 0, lostTail: 0, cachedRun: 0 };
@@ -66,6 +67,17 @@ const calm = Object.fromEntries(Object.keys(roughOdds).map((name) => [name, 0]))
 export const oddsOf: Record<Day, Odds> = {
   storm: roughOdds,
   honest: { ...roughOdds, ...nothingUntold },
+  races: {
+    ...roughOdds,
+    ...nothingUntold,
+    lateRun: 0.3,
+    latePost: 0.35,
+    doubledPost: 0.3,
+    lostAnswer: 0.15,
+    lostPost: 0.02,
+    relayCrash: 0.006,
+    tornRead: 0,
+  },
   unseen: calm,
   formulas: calm,
 };

@@ -113,10 +113,11 @@ export function dialer({ clock, dice, weather, accept, trace }: Needs): () => So
           breakOff();
           return;
         }
+        if (typeof data !== "string") throw new TypeError("The feed is spoken as text.");
         upAt = inOrder(upAt, () => {
           clock.owe(2);
-          if (!isCut) trace(`the feed hears ${kindOf(String(data))}`);
-          if (!isCut) relayEnd?.emit("message", Buffer.from(String(data)), false);
+          if (!isCut) trace(`the feed hears ${kindOf(data)}`);
+          if (!isCut) relayEnd?.emit("message", Buffer.from(data), false);
         });
       },
       close() {
