@@ -1,8 +1,8 @@
 /** `npm run converge`: the copy is the sheet, whatever Google does. Prints one JSON line. */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import * as z from "zod";
 import { openConvergence, type Converged } from "../e2e/converge/converge.ts";
+import { readHistory } from "../e2e/converge/history.ts";
 
 const HELP = `npm run converge -- [--seed N] [--steps M] [--profile hostile|normal] [--history FILE] [--seeds K]
 
@@ -36,8 +36,6 @@ function whole(name: string, text: string): number {
   return number;
 }
 
-const historySchema = z.array(z.array(z.array(z.string()))).min(1);
-
 async function main(): Promise<number> {
   if (values.help) {
     process.stdout.write(`${HELP}\n`);
@@ -47,8 +45,7 @@ async function main(): Promise<number> {
   const seeds = whole("seeds", values.seeds);
   const { profile } = values;
   if (profile !== "hostile" && profile !== "normal") throw new RangeError("--profile must be hostile or normal.");
-  const history =
-    values.history === undefined ? undefined : historySchema.parse(JSON.parse(readFileSync(values.history, "utf8")));
+  const history = values.history === undefined ? undefined : readHistory(readFileSync(values.history, "utf8"));
   const steps = whole("steps", values.steps ?? (history ? "0" : "300"));
   const withoutWants = values["without-wants"];
   const say = values.verbose ? (line: string): void => void process.stderr.write(`${line}\n`) : undefined;

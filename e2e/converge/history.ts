@@ -1,7 +1,13 @@
 /** From one state of a table to the next by the fewest things a person would do: rows, columns, then cells. */
+import * as z from "zod";
 import type { Action } from "../stage/stage.ts";
 
 export type State = readonly (readonly string[])[];
+
+const historySchema = z.array(z.array(z.array(z.string()))).min(1);
+
+/** A history from its JSON. Throws when it is none. */
+export const readHistory = (json: string): readonly State[] => historySchema.parse(JSON.parse(json));
 
 const rowKey = (row: readonly string[]): string => JSON.stringify(row);
 
