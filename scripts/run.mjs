@@ -1,5 +1,6 @@
 // Runs a TypeScript program with the project's own Node 24, whatever Node started this: `node scripts/run.mjs FILE …`.
-import { spawn } from "node:child_process";
+// Packages that are missing are installed first; `--build` before FILE builds the Apps Script bundle that it runs.
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
@@ -15,7 +16,15 @@ export function projectNode() {
 }
 
 if (process.argv[1] && import.meta.url === new URL(`file://${process.argv[1]}`).href) {
-  const child = spawn(projectNode(), process.argv.slice(2), { stdio: "inherit", cwd: process.cwd() });
+  const args = process.argv.slice(2);
+  if (!existsSync(join(root, "node_modules"))) await (await import("./install.mjs")).ensurePackages();
+  if (args[0] === "--build") {
+    args.shift();
+    // What is printed on the way is not the program's own output.
+    const built = spawnSync(projectNode(), [join(root, "apps-script", "build.ts")], { stdio: ["ignore", 2, 2] });
+    if (built.status !== 0) process.exit(built.status ?? 1);
+  }
+  const child = spawn(projectNode(), args, { stdio: "inherit", cwd: process.cwd() });
   for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.on(signal, () => child.kill(signal));
   if (process.env["npm_lifecycle_event"] !== undefined) {
     // npm hands a signal to its shell, and the shell dies without handing it on: then it was meant for the program.
