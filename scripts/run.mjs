@@ -15,8 +15,8 @@ export function projectNode() {
   throw new Error("Sheetwire needs Node 24.12 or newer. Run `npm install` first: it brings one along.");
 }
 
-if (process.argv[1] && import.meta.url === new URL(`file://${process.argv[1]}`).href) {
-  const args = process.argv.slice(2);
+/** @param {string[]} args */
+async function main(args) {
   if (!existsSync(join(root, "node_modules"))) await (await import("./install.mjs")).ensurePackages();
   if (args[0] === "--build") {
     args.shift();
@@ -38,3 +38,6 @@ if (process.argv[1] && import.meta.url === new URL(`file://${process.argv[1]}`).
   }
   child.on("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }
+
+// Not awaited: install.mjs imports this file, and would wait for it as it waits for install.mjs.
+if (process.argv[1] && import.meta.url === new URL(`file://${process.argv[1]}`).href) void main(process.argv.slice(2));
