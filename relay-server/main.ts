@@ -68,10 +68,7 @@ const ingest = createIngest({
   log,
   keysOf: (spreadsheetId) => access.keysOf(spreadsheetId),
   now,
-  onFault: (message) => {
-    metrics.faults.inc();
-    logger.error({ fault: message }, "ingest");
-  },
+  onFault,
 });
 const relay = createRelay(config, { log, access, ingest, logger, metrics, now, elapsed: () => performance.now() });
 const listeningFile = join(config.dataDir, LISTENING_FILE);

@@ -46,7 +46,7 @@ beforeEach(() => {
     log: createMemoryLog({ randomId: () => "epoch" }),
     keysOf: (id) => (sheets.has(id) ? [key] : []),
     now: () => now,
-    onFault: (message) => void faults.push(message),
+    onFault: (error) => void faults.push(error),
   });
   const webApps: WebApps = {
     mayCall: (address) => address.startsWith(URL_OF_APP),

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Cell, Post, PostAnswer, Reading } from "@sheetwire/shared/protocol";
 import { DiskFullError, type ChangeLog } from "../log/log.ts";
 import { createMemoryLog } from "../log/engines/memory.ts";
+import { createLogger } from "../telemetry/telemetry.ts";
 import { SheetDouble } from "../wants/sheet-double.ts";
 import { createIngest, type Ingest, type PostHeaders } from "./ingest.ts";
 
@@ -18,8 +19,8 @@ const open = (): Ingest =>
     log,
     keysOf: (spreadsheetId) => (spreadsheetId === sheet.spreadsheetId ? [key] : []),
     now: () => now,
-    onFault: (message) => {
-      throw new Error(message);
+    onFault: (error) => {
+      throw error;
     },
   });
 
@@ -234,4 +235,17 @@ test("a log whose entries do not add up to its head is not served as good", asyn
   log.readAfter = async (spreadsheetId, seq, maxBytes) => (await readAfter(spreadsheetId, seq, maxBytes)).slice(0, -1);
   ingest = open();
   await expect(ingest.stateOf(sheet.spreadsheetId)).rejects.toThrow(/adds up to/);
+});
+
+test("a fault is logged by its kind and place, and refused without a word of what it says", async () => {
+  await copy();
+  const lines: string[] = [];
+  const logger = createLogger("info", { write: (line) => void lines.push(line) });
+  ingest = createIngest({ log, keysOf: () => [key], now: () => now, onFault: (err) => logger.error({ err }, "fault") });
+  log.append = () => Promise.reject(new SyntaxError('Unexpected token in "what somebody typed"'));
+  sheet.grid(7).rows[0] = ["new", "b", "c"];
+  const result = await send(sheet.post("run-edit-1", 0, "edit", [sheet.edit(7, 0, 0, 1, 1)]));
+  expect(result).toMatchObject({ ok: false, code: "internal" });
+  expect(lines.join("")).toContain("SyntaxError");
+  expect(lines.join("") + JSON.stringify(result)).not.toContain("what somebody typed");
 });

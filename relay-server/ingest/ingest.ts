@@ -96,8 +96,8 @@ export type IngestNeeds = {
   keysOf: (spreadsheetId: string) => readonly Uint8Array[];
   /** Milliseconds since 1970. */
   now: () => number;
-  /** Told of faults of our own, without contents. */
-  onFault: (message: string) => void;
+  /** Told of faults of our own. What an error says may quote contents: only its kind and place may be logged. */
+  onFault: (error: unknown) => void;
 };
 
 /** One spreadsheet in memory. */
@@ -107,6 +107,8 @@ type Live = {
   /** Characters of entries since the state was stored last. */
   tailChars: number;
   storedChars: number;
+  /** A fold broke off in it: it holds what no log says. */
+  isVoid: boolean;
 };
 
 type Pending = {
@@ -176,8 +178,10 @@ export function createIngest(needs: IngestNeeds): Ingest {
     try {
       return await fold(spreadsheetId, live, post, { webhookId, bodyHash }, round);
     } catch (error) {
+      // Half folded: whatever of it is still on its way to the store, this memory is never stored as a state.
+      live.isVoid = true;
       forget(spreadsheetId);
-      needs.onFault(`Folding a post failed: ${nameOf(error)}`);
+      needs.onFault(error);
       return { ok: false, code: "internal", retryAfterMs: 2_000 };
     }
   }
@@ -254,7 +258,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
       group = group.filter((one) => !lost.has(one.append.spreadsheetId));
       for (const spreadsheetId of lost) forget(spreadsheetId);
       const refusal = refusalOf(error);
-      if (refusal.code === "internal") needs.onFault(`A commit failed: ${nameOf(error)}`);
+      if (refusal.code === "internal") needs.onFault(error);
       for (const { resolve } of [...mine, ...stranded]) resolve(refusal);
     }
     committing = group.length > 0 ? commitSoon() : undefined;
@@ -262,7 +266,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
 
   /** Stores the state, when the log behind it has grown, and only at a head that is durable. */
   async function storeStateIfDue({ append, live }: Pending): Promise<void> {
-    if (live.tailChars < Math.max(STORE_STATE_AFTER_CHARS, live.storedChars)) return;
+    if (live.isVoid || live.tailChars < Math.max(STORE_STATE_AFTER_CHARS, live.storedChars)) return;
     const { head } = live.state;
     if (head.seq !== (append.entry?.lastSeq ?? append.expected.seq)) return;
     const lines = [...live.state.snapshotLines()];
@@ -271,7 +275,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
     try {
       await log.saveState(append.spreadsheetId, { head, lines });
     } catch (error) {
-      needs.onFault(`Storing a state failed: ${nameOf(error)}`);
+      needs.onFault(error);
     }
   }
 
@@ -316,7 +320,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
     }
     const json = await log.desk(spreadsheetId);
     const desk = json === undefined ? emptyDesk(startedAt) : loadDesk(json, startedAt);
-    return { state, desk, tailChars, storedChars: 0 };
+    return { state, desk, tailChars, storedChars: 0, isVoid: false };
   }
 
   function forget(spreadsheetId: string): void {
@@ -444,11 +448,3 @@ function refusalOf(error: unknown): Extract<IngestResult, { ok: false }> {
   if (error instanceof HeadMovedError) return { ok: false, code: "busy", retryAfterMs: 200 };
   return { ok: false, code: "internal", retryAfterMs: 2_000 };
 }
-
-/** The kind of a fault and what it says; our own errors never quote contents, and zod's are named only. */
-const nameOf = (error: unknown): string =>
-  error instanceof Error
-    ? error.name === "ZodError"
-      ? error.name
-      : `${error.name}: ${error.message.slice(0, 200)}`
-    : "unknown";

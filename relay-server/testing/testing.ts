@@ -11,7 +11,7 @@ import { createIngest, type Ingest } from "../ingest/ingest.ts";
 import { createMemoryLog } from "../log/engines/memory.ts";
 import type { ChangeLog } from "../log/log.ts";
 import { createRelay, type Relay } from "../relay.ts";
-import { createLogger, createMetrics, type Metrics } from "../telemetry/telemetry.ts";
+import { createLogger, createMetrics, faultOf, type Metrics } from "../telemetry/telemetry.ts";
 
 export type TestRelay = {
   url: string;
@@ -47,7 +47,7 @@ export async function openRelay(
     log,
     keysOf: (spreadsheetId) => access.keysOf(spreadsheetId),
     now,
-    onFault: (message) => void lines.push(`${message}\n`),
+    onFault: (error) => void lines.push(`${JSON.stringify(faultOf(error))}\n`),
   });
   let skipped = 0;
   const elapsed = (): number => performance.now() + skipped;

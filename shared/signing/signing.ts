@@ -5,9 +5,6 @@
  */
 import { limits } from "@sheetwire/shared/limits";
 
-/** Base64 of the HMAC-SHA256 of `id.timestamp.` followed by the body's bytes. */
-export type Sign = (id: string, timestamp: string) => string;
-
 export const signatureHeader = (signatures: readonly string[]): string =>
   signatures.map((one) => `v1,${one}`).join(" ");
 
