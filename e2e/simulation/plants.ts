@@ -22,7 +22,9 @@ export type Plant = {
   readonly steps?: number;
 };
 
-const fold = "relay-server/wants/fold.ts";
+const cells = "relay-server/wants/fold/cells.ts";
+const digests = "relay-server/wants/fold/digests.ts";
+const fold = "relay-server/wants/fold/fold.ts";
 
 /**
  * Not here, since other guards make up for them in every schedule that was played: a retry later than the memory of reading
@@ -33,32 +35,32 @@ const fold = "relay-server/wants/fold.ts";
 export const plants: readonly Plant[] = [
   {
     name: "a reading that agrees is not remembered: a checkbox ticked, unticked and ticked again",
-    file: fold,
-    find: "    remember(this.#desk, arrival, this.#now);\n    if (!isCertain && overwrites",
-    replace: "    if (found.length > 0) remember(this.#desk, arrival, this.#now);\n    if (!isCertain && overwrites",
+    file: cells,
+    find: "  remember(fold.desk, arrival, fold.now);\n  if (!isCertain && overwrites",
+    replace: "  if (found.length > 0) remember(fold.desk, arrival, fold.now);\n  if (!isCertain && overwrites",
     day: "races",
     seeds: 200,
   },
   {
     name: "a reading that is dropped asks for nothing",
-    file: fold,
-    find: "(found.length > 0 && (!isCertain || !isPlaceable))) this.#doubt",
-    replace: "false) this.#doubt",
+    file: cells,
+    find: "(found.length > 0 && (!isCertain || !isPlaceable))) doubt",
+    replace: "false) doubt",
     day: "races",
     seeds: 300,
   },
   {
     name: "rows are placed by number after a further insertion",
-    file: fold,
-    find: "if (isOtherSize || this.#isBeforeLayout(arrival, desk)) {",
+    file: cells,
+    find: "if (isOtherSize || isBeforeLayout(arrival, desk)) {",
     replace: "if (false) {",
     day: "honest",
     seeds: 200,
   },
   {
     name: "an insertion and a deletion that nobody told go unnoticed under an edit",
-    file: fold,
-    find: "!lease && this.#movedUnseen(reading, area)",
+    file: cells,
+    find: "!lease && movedUnseen(fold, reading, area)",
     replace: "!lease && false",
     day: "unseen",
     seeds: 50,
@@ -66,17 +68,17 @@ export const plants: readonly Plant[] = [
   {
     name: "results of formulas in another sheet are not looked at after an edit",
     file: fold,
-    find: 'if (cause === "edit" && wasEdited) this.#checkFormulasAfterEdit();',
+    find: 'if (cause === "edit" && wasEdited) checkFormulasAfterEdit(fold);',
     replace: "",
     day: "formulas",
     seeds: 20,
   },
   {
     name: "of a sheet with formulas only the rows that have a formula's text are compared",
-    file: fold,
-    find: "    for (const stretch of stretchesOf(found.changed)) this.#doubt(sheetId, stretch);",
+    file: digests,
+    find: "  for (const stretch of stretchesOf(found.changed)) doubt(fold, sheetId, stretch);",
     replace:
-      '    for (const stretch of stretchesOf(found.changed.filter((row) => this.#state.row(sheetId, row)?.some((cell) => typeof cell === "object")))) this.#doubt(sheetId, stretch);',
+      '  for (const stretch of stretchesOf(found.changed.filter((row) => fold.state.row(sheetId, row)?.some((cell) => typeof cell === "object")))) doubt(fold, sheetId, stretch);',
     day: "formulas",
     seeds: 20,
   },

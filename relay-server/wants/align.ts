@@ -50,8 +50,8 @@ export function align(before: readonly StoredRow[], after: readonly Digest[]): A
   const oldEnd = before.length - bottom;
   if (top < end) {
     matchUnique(before, after, top, end, oldEnd, take);
-    growForwards(top, end, source, same, take);
-    growBackwards(top, end, source, same, take);
+    grow(1, top, end, source, same, take);
+    grow(-1, top, end, source, same, take);
     matchLeftovers(before, after, top, end, oldEnd, source, taken, take);
   }
   return describe(before, after, source, taken, top, end);
@@ -84,33 +84,21 @@ function matchUnique(
   for (const { old, olds, row, rows } of seen.values()) if (olds === 1 && rows === 1) take(row, old);
 }
 
-/** Repeated rows next to a row that is settled are settled with it. */
-function growForwards(
+/** Repeated rows next to a row that is settled are settled with it: those below it (1) or those above it (-1). */
+function grow(
+  step: 1 | -1,
   top: number,
   end: number,
   source: Int32Array,
   same: (row: number, old: number) => boolean,
   take: (row: number, old: number) => void,
 ): void {
-  for (let row = top; row < end; row += 1) {
+  for (let row = step === 1 ? top : end - 1; row >= top && row < end; row += step) {
     if (source[row] !== NONE) continue;
-    const neighbour = row === 0 ? -1 : (source[row - 1] ?? NONE);
-    const old = row === 0 || neighbour !== NONE ? neighbour + 1 : NONE;
-    if (old !== NONE && same(row, old)) take(row, old);
-  }
-}
-
-function growBackwards(
-  top: number,
-  end: number,
-  source: Int32Array,
-  same: (row: number, old: number) => boolean,
-  take: (row: number, old: number) => void,
-): void {
-  for (let row = end - 1; row >= top; row -= 1) {
-    if (source[row] !== NONE) continue;
-    const neighbour = source[row + 1] ?? NONE;
-    if (neighbour > 0 && same(row, neighbour - 1)) take(row, neighbour - 1);
+    const neighbour = source[row - step] ?? NONE;
+    const isFirst = step === 1 && row === 0;
+    const old = isFirst ? 0 : neighbour === NONE ? NONE : neighbour + step;
+    if (old >= 0 && same(row, old)) take(row, old);
   }
 }
 

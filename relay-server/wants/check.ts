@@ -1,7 +1,7 @@
 /** What is open on the desk, and how a check puts more there. */
 import { limits } from "@sheetwire/shared/limits";
-import type { SheetState, SpreadsheetState } from "../sheets/sheets.ts";
-import { emptySheetDesk, type Desk, type SheetDesk } from "./desk.ts";
+import type { SpreadsheetState } from "../sheets/sheets.ts";
+import { sheetDeskOf, usedCells, type Desk, type SheetDesk } from "./desk.ts";
 import { lengthOf } from "./stretches.ts";
 
 /** What there is to ask for. */
@@ -47,7 +47,7 @@ export function letGo(desk: Desk, run: string): void {
 /** A check that was asked for reads everything; every check reads again what changed until digests agree. */
 export function wantCheck(state: SpreadsheetState, desk: Desk, all: boolean): void {
   for (const held of state.sheetStates()) {
-    const sheet = deskOf(held, desk);
+    const sheet = sheetDeskOf(desk, held.sheet.sheetId, { rows: held.rows.length, columns: held.sheet.columns });
     if (sheet.digestsSince !== undefined || sheet.round) continue;
     if (sheet.doubts.length > 0 || held.unknownRows > 0) continue;
     // What changed in a large sheet is proven by itself, see issueProof; a small one is as easily read whole.
@@ -58,14 +58,4 @@ export function wantCheck(state: SpreadsheetState, desk: Desk, all: boolean): vo
 }
 
 /** More than the digests of one want tell of. */
-export const isLarge = ({ seen }: SheetDesk): boolean => seen.usedRows * seen.usedColumns > limits.digestWantMaxCells;
-
-/** What is kept of this sheet; of one that nothing is kept of, everything has yet to be checked. */
-function deskOf({ sheet, rows }: SheetState, desk: Desk): SheetDesk {
-  const known = desk.sheets.get(sheet.sheetId);
-  if (known) return known;
-  const size = { rows: rows.length, columns: sheet.columns };
-  const made = emptySheetDesk({ ...size, usedRows: size.rows, usedColumns: size.columns });
-  desk.sheets.set(sheet.sheetId, made);
-  return made;
-}
+export const isLarge = (desk: SheetDesk): boolean => usedCells(desk) > limits.digestWantMaxCells;

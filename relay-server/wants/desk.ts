@@ -135,6 +135,22 @@ export function emptySheetDesk(seen: SheetDesk["seen"]): SheetDesk {
   };
 }
 
+/** Cells in the used part of a sheet, as last seen. */
+export const usedCells = ({ seen }: SheetDesk): number => seen.usedRows * seen.usedColumns;
+
+/** What is kept of this sheet; of one that nothing is kept of yet, the whole grid counts as used. */
+export function sheetDeskOf(
+  desk: Desk,
+  sheetId: number,
+  { rows, columns }: { rows: number; columns: number },
+): SheetDesk {
+  const known = desk.sheets.get(sheetId);
+  if (known) return known;
+  const made = emptySheetDesk({ rows, columns, usedRows: rows, usedColumns: columns });
+  desk.sheets.set(sheetId, made);
+  return made;
+}
+
 const whole = z.int().nonnegative();
 const storedSchema = z.object({
   order: whole,

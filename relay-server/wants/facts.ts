@@ -1,8 +1,7 @@
 import { limits } from "@sheetwire/shared/limits";
 import type { RelayFacts } from "@sheetwire/shared/protocol";
 import type { SpreadsheetState } from "../sheets/sheets.ts";
-import { usedCells } from "./fold.ts";
-import type { Desk } from "./desk.ts";
+import { usedCells, type Desk } from "./desk.ts";
 import { webAppWorks } from "./policy.ts";
 import { lengthOf } from "./stretches.ts";
 import type { Post } from "./types.ts";

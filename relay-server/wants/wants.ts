@@ -8,7 +8,7 @@
  * - W4: every reading that is dropped leaves something on the desk that will be asked for.
  */
 export { emptyDesk, loadDesk, storeDesk, type Desk } from "./desk.ts";
-export { foldPost, type Emit } from "./fold.ts";
+export { foldPost, type Emit } from "./fold/fold.ts";
 export { issueWants } from "./issue.ts";
 export { answeringUntil, letGo, openWork, wantCheck, type OpenWork } from "./check.ts";
 export { factsOf, noteAnswered, noteHeard, noteUnanswered } from "./facts.ts";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { canonicalRow } from "@sheetwire/shared/grid";
 import type { Cell, Reading } from "@sheetwire/shared/protocol";
-import { RelayDouble, SheetDouble } from "./sheet-double.ts";
+import { RelayDouble, SheetDouble } from "../sheet-double.ts";
 
 const table = (rows: number, columns: number): Cell[][] =>
   Array.from({ length: rows }, (_row, row) =>

@@ -1,0 +1,180 @@
+/** Contents: what was read of cells and rows is put where it belongs, if that is certain. */
+import { canonicalRow, widthOf } from "@sheetwire/shared/grid";
+import type { Row } from "@sheetwire/shared/protocol";
+import { hasDigest } from "../../sheets/sheets.ts";
+import type { Lease } from "../desk.ts";
+import { differences } from "../difference.ts";
+import { isAboveFloor, isAfter, overlapping, remember } from "../placing.ts";
+import { stretchesOf, type Stretch } from "../stretches.ts";
+import type { ReadingOf } from "../types.ts";
+import {
+  arrivalOf,
+  closeDoubts,
+  deskOf,
+  doubt,
+  isBeforeLayout,
+  isChecking,
+  isKnownWithoutGrid,
+  leaveUnproven,
+  noteHealed,
+  wantDigests,
+  type Folding,
+} from "./folding.ts";
+import { movedUnseen, recognise, takeMoves } from "./moves.ts";
+
+export function takeCells(fold: Folding, reading: ReadingOf<"cells">, lease: Lease | undefined): void {
+  const { at, cells, sheetId } = reading;
+  const size = reading.size ?? { rows: cells.length, columns: widthOf(cells) };
+  const rows: Row[] = [];
+  for (let offset = 0; offset < size.rows; offset += 1) rows.push(canonicalRow(cells[offset] ?? []));
+  if (size.rows === 0) {
+    closeDoubts(fold, sheetId, wantedRows(lease), lease);
+    return;
+  }
+  // A want for whole rows is answered for whole rows, however far to the right there was anything to read.
+  const reach = Math.max(size.columns, wantedWidth(lease) ?? 0);
+  const isWhole =
+    at.column === 0 && (reach >= reading.sheetColumns || (size.rows === 1 && isBeginningOfRow(fold, sheetId, at.row)));
+  const width = isWhole ? reading.sheetColumns : size.columns;
+  place(fold, reading, lease, { top: at.row, left: at.column, width, rows, isWhole });
+  closeDoubts(fold, sheetId, wantedRows(lease), lease);
+}
+
+/** A row too large for one post comes in pieces to whoever asked for it; the first makes it known, the others fill it. */
+function isBeginningOfRow(fold: Folding, sheetId: number, row: number): boolean {
+  return [...fold.desk.leases.values()].some(({ want, run }) => {
+    if (run !== fold.post.run || want.kind === "sheets" || want.sheetId !== sheetId) return false;
+    if (want.kind === "rows") return want.rows.includes(row);
+    return want.kind === "cells" && row >= want.range.startRowIndex && row < want.range.endRowIndex;
+  });
+}
+
+export function takeRows(fold: Folding, reading: ReadingOf<"rows">, lease: Lease | undefined): void {
+  const sheet = fold.state.sheetState(reading.sheetId)?.sheet;
+  const sorted = [...reading.rows].sort(([a], [b]) => a - b);
+  let block: { top: number; rows: Row[] } | undefined;
+  const flush = (): void => {
+    if (!block) return;
+    const width = Math.max(sheet?.columns ?? 0, reading.sheetColumns ?? 0, widthOf(block.rows));
+    place(fold, reading, lease, { top: block.top, left: 0, width, rows: block.rows, isWhole: true });
+    block = undefined;
+  };
+  for (const [index, cells] of sorted) {
+    if (block && block.top + block.rows.length !== index) flush();
+    block ??= { top: index, rows: [] };
+    block.rows.push(canonicalRow(cells));
+  }
+  flush();
+  if (lease?.want.kind === "rows") {
+    for (const stretch of stretchesOf([...lease.want.rows].sort((a, b) => a - b))) {
+      closeDoubts(fold, reading.sheetId, stretch, lease);
+    }
+  }
+}
+
+/** Puts a rectangle that was read where it belongs, if that is certain, or notes that it must be read again. */
+function place(
+  fold: Folding,
+  reading: ReadingOf<"cells"> | ReadingOf<"rows">,
+  lease: Lease | undefined,
+  area: { top: number; left: number; width: number; rows: Row[]; isWhole: boolean },
+): void {
+  const { sheetId } = reading;
+  const held = fold.state.sheetState(sheetId);
+  if (!held) {
+    // A sheet nobody told of. What kinds of sheets there are is learned first.
+    if (!isKnownWithoutGrid(fold, sheetId)) fold.desk.sheetsSince = fold.desk.order;
+    return;
+  }
+  const desk = deskOf(fold, sheetId);
+  const { sheetRows, sheetColumns } = reading;
+  const { top, left, width, rows, isWhole } = area;
+  const stretch = { from: top, to: top + rows.length };
+  const isOtherSize =
+    (sheetRows !== undefined && sheetRows !== held.rows.length) ||
+    (sheetColumns !== undefined && sheetColumns !== held.sheet.columns);
+  const arrival = arrivalOf(
+    fold,
+    sheetId,
+    { top, bottom: stretch.to, left, right: left + width },
+    reading.readAt,
+    lease,
+  );
+  if (isOtherSize || isBeforeLayout(arrival, desk)) {
+    recognise(fold, sheetId, rows, reading.readAt, isWhole);
+    if (isOtherSize) fold.desk.sheetsSince = fold.desk.order;
+    wantDigests(fold, sheetId);
+    return;
+  }
+  if (reading.kind === "cells" && reading.edited) doubtUnread(fold, sheetId, reading.edited, stretch, left + width);
+  const found = differences(
+    top,
+    left,
+    width,
+    rows,
+    (row) => (held.rows[row] ? fold.state.row(sheetId, row) : undefined),
+    isWhole,
+  );
+  const overwrites = found.some((one) => one.was !== undefined);
+  // Part of a row that is unknown says too little to be applied; whatever fills the row must be younger than it.
+  const isPartOfUnknown = !isWhole && rows.some((_, offset) => held.rows[top + offset]?.json === null);
+  const earlier = overlapping(fold.desk, arrival);
+  const isCertain = earlier.every((stamp) => isAfter(arrival, stamp));
+  if (overwrites && reading.kind === "cells" && !lease && movedUnseen(fold, reading, area)) {
+    remember(fold.desk, arrival, fold.now);
+    recognise(fold, sheetId, rows, reading.readAt, isWhole);
+    wantDigests(fold, sheetId);
+    return;
+  }
+  const isPlaceable = isAboveFloor(fold.desk, arrival, fold.now);
+  if (isPartOfUnknown || (found.length > 0 && (!isCertain || !isPlaceable))) doubt(fold, sheetId, stretch);
+  if (overwrites && !isPlaceable) {
+    remember(fold.desk, arrival, fold.now);
+    return;
+  }
+  const latest = Math.max(...earlier.map((stamp) => stamp.readAt[0]), Number.NEGATIVE_INFINITY);
+  remember(fold.desk, arrival, fold.now);
+  if (!isCertain && overwrites && arrival.readAt[0] < latest) return;
+  const isHeal = isChecking(fold) && overwrites;
+  const rest =
+    !lease && isWhole && takeMoves(fold, sheetId, stretch, rows, reading.readAt)
+      ? differences(top, left, width, rows, (row) => fold.state.row(sheetId, row), isWhole)
+      : found;
+  for (const { at, cells, was } of rest) {
+    const expected = was === undefined ? held.rows.slice(at.row, at.row + cells.length) : [];
+    fold.emit({ kind: "cells", sheetId, at, cells, ...(was ? { was } : {}) }, reading.readAt);
+    // Content that has the digest which was announced for it is proven by that.
+    cells.forEach((_, offset) => {
+      const now = held.rows[at.row + offset];
+      const before = expected[offset];
+      const isProven = now && before && hasDigest(before, { high: now.high >>> 0, low: now.low >>> 0 });
+      if (!isProven) leaveUnproven(fold, sheetId, { from: at.row + offset, to: at.row + offset + 1 });
+    });
+    desk.seen.usedRows = Math.max(desk.seen.usedRows, at.row + cells.length);
+    desk.seen.usedColumns = Math.max(desk.seen.usedColumns, at.column + widthOf(cells));
+    if (isHeal) noteHealed(fold, cells.length);
+  }
+  if (isHeal) desk.restless = true;
+}
+
+/** An edit larger than a run can read at once: what it did not read is read next. */
+function doubtUnread(
+  fold: Folding,
+  sheetId: number,
+  edited: { row: number; column: number; rows: number; columns: number },
+  read: Stretch,
+  right: number,
+): void {
+  const end = edited.row + edited.rows;
+  if (edited.column + edited.columns > right) doubt(fold, sheetId, { from: edited.row, to: end });
+  else {
+    if (edited.row < read.from) doubt(fold, sheetId, { from: edited.row, to: Math.min(end, read.from) });
+    if (end > read.to) doubt(fold, sheetId, { from: Math.max(edited.row, read.to), to: end });
+  }
+}
+
+const wantedRows = (lease: Lease | undefined): Stretch | undefined =>
+  lease?.want.kind === "cells" ? { from: lease.want.range.startRowIndex, to: lease.want.range.endRowIndex } : undefined;
+
+const wantedWidth = (lease: Lease | undefined): number | undefined =>
+  lease?.want.kind === "cells" ? lease.want.range.endColumnIndex : undefined;

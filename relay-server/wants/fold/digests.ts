@@ -1,0 +1,154 @@
+/** Digests of rows: windows are put together to a round, which tells what moved, what changed and what is proven. */
+import { digestOfWindow, digestText, unpackDigests } from "@sheetwire/shared/digest";
+import { limits } from "@sheetwire/shared/limits";
+import { announced, hasDigest } from "../../sheets/sheets.ts";
+import { align } from "../align.ts";
+import type { Lease, SheetDesk } from "../desk.ts";
+import { isAboveFloor, isAfter, overlapping, remember } from "../placing.ts";
+import { cutStretch, stretchesOf } from "../stretches.ts";
+import type { Digest, ReadAt, ReadingOf } from "../types.ts";
+import { takeColumnDigests, wantColumns } from "./columns.ts";
+import {
+  arrivalOf,
+  deskOf,
+  doubt,
+  isBeforeLayout,
+  isChecking,
+  isKnownWithoutGrid,
+  leaveUnproven,
+  newLayout,
+  wantDigests,
+  type Folding,
+} from "./folding.ts";
+
+/** With more differing rows than this, and more than half, columns are compared before rows are read. */
+const MASS_ROWS = 20;
+
+export function takeDigests(fold: Folding, reading: ReadingOf<"digests">, lease: Lease | undefined): void {
+  const { sheetId, from, to, axis, usedRows, usedColumns } = reading;
+  const held = fold.state.sheetState(sheetId);
+  const digests = unpackDigests(reading.digests);
+  if (!digests) return;
+  if (!held) {
+    if (!isKnownWithoutGrid(fold, sheetId)) fold.desk.sheetsSince = fold.desk.order;
+    return;
+  }
+  const desk = deskOf(fold, sheetId);
+  const sheetRows = reading.sheetRows ?? desk.seen.rows;
+  const sheetColumns = reading.sheetColumns ?? held.sheet.columns;
+  const area =
+    axis === "rows"
+      ? { top: from, bottom: Math.max(to, from + 1), left: 0, right: limits.sheetMaxColumns }
+      : { top: 0, bottom: limits.spreadsheetMaxCells, left: 0, right: limits.sheetMaxColumns };
+  const arrival = arrivalOf(fold, sheetId, area, reading.readAt, lease);
+  if (isBeforeLayout(arrival, desk)) {
+    wantDigests(fold, sheetId);
+    return;
+  }
+  if (axis === "columns") {
+    takeColumnDigests(fold, reading, arrival, desk, digests, sheetColumns);
+    return;
+  }
+  if (sheetColumns !== held.sheet.columns) {
+    desk.seen.columns = sheetColumns;
+    wantColumns(fold, sheetId);
+    return;
+  }
+  desk.seen = { ...desk.seen, rows: sheetRows, usedRows, usedColumns };
+  const isEqual = (at: number, digest: Digest): boolean => {
+    const row = held.rows[at];
+    return row !== undefined && row.json !== null && hasDigest(row, digest);
+  };
+  const allEqual = sheetRows === held.rows.length && digests.every((digest, offset) => isEqual(from + offset, digest));
+  const earlier = overlapping(fold.desk, arrival);
+  if (
+    !allEqual &&
+    (!earlier.every((stamp) => isAfter(arrival, stamp)) || !isAboveFloor(fold.desk, arrival, fold.now))
+  ) {
+    wantDigests(fold, sheetId);
+    return;
+  }
+  remember(fold.desk, arrival, fold.now);
+  if (allEqual && lease) tellVerified(fold, sheetId, desk, from, to, digests, reading.readAt);
+  if (desk.digestsSince === undefined && !desk.round && to - from < Math.min(usedRows, sheetRows)) {
+    // A window read for its proof alone. If it is not as it is held, rows may have moved: all are looked at.
+    if (!allEqual) wantDigests(fold, sheetId);
+    return;
+  }
+  collect(fold, sheetId, desk, { from, to, digests, readAt: reading.readAt }, sheetRows, usedRows, lease);
+}
+
+/** Windows of one round are put together; when all are there, the rows as they are now are compared with those held. */
+function collect(
+  fold: Folding,
+  sheetId: number,
+  desk: SheetDesk,
+  piece: { from: number; to: number; digests: readonly Digest[]; readAt: ReadAt },
+  sheetRows: number,
+  usedRows: number,
+  lease: Lease | undefined,
+): void {
+  const order = lease?.order ?? 0;
+  const { round } = desk;
+  const goesOn = round && round.layout === desk.layout && round.sheetRows === sheetRows;
+  const pieces = [
+    ...(goesOn ? round.pieces.filter((one) => one.to <= piece.from || one.from >= piece.to) : []),
+    piece,
+  ].sort((a, b) => a.from - b.from);
+  desk.round = { layout: desk.layout, order: goesOn ? Math.min(round.order, order) : order, sheetRows, pieces };
+  let reach = 0;
+  for (const one of pieces) if (one.from <= reach) reach = Math.max(reach, one.to);
+  if (reach < Math.min(usedRows, sheetRows)) return;
+  const now: Digest[] = pieces.flatMap((one) => one.digests);
+  while (now.length < sheetRows) now.push({ high: 0, low: 0 });
+  const readAt: ReadAt = [
+    Math.min(...pieces.map((one) => one.readAt[0])),
+    Math.max(...pieces.map((one) => one.readAt[1])),
+  ];
+  const roundOrder = desk.round.order;
+  desk.round = undefined;
+  if (desk.digestsSince !== undefined && desk.digestsSince <= roundOrder) desk.digestsSince = undefined;
+  settle(fold, sheetId, desk, now, readAt);
+}
+
+function settle(fold: Folding, sheetId: number, desk: SheetDesk, now: readonly Digest[], readAt: ReadAt): void {
+  const held = fold.state.held(sheetId);
+  const found = align(held.rows, now);
+  const differing = found.changed.length + found.unknown.length;
+  if (differing > MASS_ROWS && differing * 2 > now.length && !desk.columnsTried && held.unknownRows === 0) {
+    // So many rows do not change one by one: a column may have come, gone or moved.
+    wantDigests(fold, sheetId);
+    wantColumns(fold, sheetId);
+    return;
+  }
+  desk.columnsTried = false;
+  if (found.moved) {
+    fold.emit({ kind: "rows", sheetId, runs: [...found.runs] }, readAt);
+    newLayout(fold, sheetId, desk, readAt);
+  }
+  for (const row of [...found.unknown, ...found.changed]) {
+    const digest = now[row];
+    if (digest) held.announce(row, announced(digest));
+  }
+  const open = [...found.unknown, ...found.changed].sort((a, b) => a - b);
+  for (const stretch of stretchesOf(found.changed)) doubt(fold, sheetId, stretch);
+  desk.unproven = [];
+  for (const stretch of stretchesOf(open)) leaveUnproven(fold, sheetId, stretch);
+  if (found.changed.length > 0 && fold.post.cause !== "edit") desk.restless = true;
+  if (!found.moved && open.length === 0 && held.unknownRows === 0) desk.checkedAt = readAt[0];
+}
+
+function tellVerified(
+  fold: Folding,
+  sheetId: number,
+  desk: SheetDesk,
+  from: number,
+  to: number,
+  digests: readonly Digest[],
+  readAt: ReadAt,
+): void {
+  desk.unproven = cutStretch(desk.unproven, { from, to }, () => true);
+  if (!isChecking(fold) || to <= from) return;
+  const digest = digestText(digestOfWindow(from, digests));
+  fold.emit({ kind: "verified", sheetId, window: { from, to }, digest }, readAt);
+}
