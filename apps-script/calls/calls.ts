@@ -57,8 +57,7 @@ export function* onCall(contents: unknown): Program<CallAnswer> {
   let bytes = 0;
   for (const want of wantsOf(wants)) {
     if (bytes >= limits.postTargetChars || (yield* ask("now")) >= startedAt + budgetMs) break;
-    const reading = yield* reader.answer(want);
-    for (const one of reading ? packUp(reading) : []) {
+    for (const one of packUp(yield* reader.answer(want))) {
       packed.push(one);
       bytes += one.bytes;
     }

@@ -48,14 +48,9 @@ export function googleHands(eventRange?: LiveRange): Hands {
     timeZone: () => SpreadsheetApp.getActive().getSpreadsheetTimeZone(),
     zoneOffset: ({ timeZone, ms }) => zoneOffset(timeZone, ms),
     eventRange: () => (eventRange ? rectangleOf(eventRange) : undefined),
-    size({ sheetId }) {
-      const sheet = gridSheet(sheetId);
-      return sheet && sizeOf(sheet);
-    },
-    usedSize({ sheetId }) {
-      const sheet = gridSheet(sheetId);
-      return sheet && { rows: sheet.getLastRow(), columns: sheet.getLastColumn() };
-    },
+    size: ({ sheetId }) => lookAt(sheetId, sizeOf),
+    usedSize: ({ sheetId }) =>
+      lookAt(sheetId, (sheet) => ({ rows: sheet.getLastRow(), columns: sheet.getLastColumn() })),
     values: (where) => readRange(where, (range) => plainValues(range.getValues() as unknown[][])),
     formulas: (where) => readRange(where, (range) => range.getFormulas()),
     displays: (where) => readRange(where, (range) => range.getDisplayValues()),
@@ -135,10 +130,22 @@ function firstSeen(id: string, forS: number): boolean {
   return true;
 }
 
-/** A sheet that is there and has cells. */
-function gridSheet(sheetId: number): LiveSheet | undefined {
-  const sheet = SpreadsheetApp.getActive().getSheetById(sheetId);
-  return sheet && kindOf(sheet) === "GRID" ? sheet : undefined;
+/** A sheet may be deleted between any two calls; Google throws then, and that it is not there is the answer. */
+function unlessGone<T>(sheetId: number, look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (fault) {
+    if (SpreadsheetApp.getActive().getSheetById(sheetId)) throw fault;
+    return undefined;
+  }
+}
+
+/** What there is to see of a sheet that is there and has cells. */
+function lookAt<T>(sheetId: number, look: (sheet: LiveSheet) => T): T | undefined {
+  return unlessGone(sheetId, () => {
+    const sheet = SpreadsheetApp.getActive().getSheetById(sheetId);
+    return sheet && kindOf(sheet) === "GRID" ? look(sheet) : undefined;
+  });
 }
 
 const kindOf = (sheet: LiveSheet): string => String(sheet.getType());
@@ -147,16 +154,15 @@ const sizeOf = (sheet: LiveSheet): Size => ({ rows: sheet.getMaxRows(), columns:
 
 /** A sheet deleted or shortened under our hands makes Google throw: then there is nothing to read, which is an answer. */
 function readRange<T>(where: Rectangle, read: (range: LiveRange) => T): T | undefined {
-  const sheet = gridSheet(where.sheetId);
-  if (!sheet) return undefined;
-  try {
-    return read(sheet.getRange(where.row + 1, where.column + 1, where.rows, where.columns));
-  } catch (fault) {
-    const now = gridSheet(where.sheetId);
-    const size = now && sizeOf(now);
-    if (size && where.row + where.rows <= size.rows && where.column + where.columns <= size.columns) throw fault;
-    return undefined;
-  }
+  return lookAt(where.sheetId, (sheet) => {
+    try {
+      return read(sheet.getRange(where.row + 1, where.column + 1, where.rows, where.columns));
+    } catch (fault) {
+      const size = sizeOf(sheet);
+      if (where.row + where.rows <= size.rows && where.column + where.columns <= size.columns) throw fault;
+      return undefined;
+    }
+  });
 }
 
 /** Dates become instants, and what has no value of its own (an image in a cell) becomes blank. */
@@ -192,12 +198,16 @@ function rectangleOf(range: LiveRange): Rectangle | undefined {
 
 function describeSpreadsheet(): Spreadsheet {
   const spreadsheet = SpreadsheetApp.getActive();
-  const sheets = spreadsheet.getSheets().slice(0, limits.spreadsheetMaxSheets);
+  const sheets: Sheet[] = [];
+  for (const sheet of spreadsheet.getSheets().slice(0, limits.spreadsheetMaxSheets)) {
+    const found = unlessGone(sheet.getSheetId(), () => describeSheet(sheet, sheets.length));
+    if (found) sheets.push(found);
+  }
   return {
     title: spreadsheet.getName().slice(0, 10_000),
     locale: spreadsheet.getSpreadsheetLocale(),
     timeZone: spreadsheet.getSpreadsheetTimeZone(),
-    sheets: sheets.map(describeSheet),
+    sheets,
   };
 }
 

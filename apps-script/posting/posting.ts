@@ -74,9 +74,7 @@ export function* answerWants(run: Run, reader: Reader, deadline: number): Progra
       const times = run.answered.get(id) || 0;
       run.answered.set(id, times + 1);
       if (times >= answersMost) continue;
-      const reading = yield* reader.answer(want);
-      if (!reading) continue;
-      for (const one of packUp(reading)) {
+      for (const one of packUp(yield* reader.answer(want))) {
         packed.push(one);
         bytes += one.bytes;
       }

@@ -15,7 +15,8 @@ const columnsMaxCells = 400_000;
  * - R1: a reading says what stood on the sheet at some moments between its `readAt`, and the grid's size was the same
  *   before and after.
  * - R2: whatever is read after `newRound` was on the sheet after it was called.
- * - R3: a want for a sheet that is gone is answered by the list of sheets; one that could not be read is left open.
+ * - R3: a want for a sheet that is gone, or that changed its shape while it was read, is answered by the list of sheets:
+ *   the relay learns the new shape, and the run goes on with what is wanted of it.
  */
 export function createReader(spreadsheetId: string) {
   const rectangles = createRectangles();
@@ -55,11 +56,11 @@ export function createReader(spreadsheetId: string) {
     return { ...cellsReading(content), edited: { row, column, rows, columns }, was };
   }
 
-  /** Reads what is wanted; nothing when that was not possible now. */
-  function* answer(want: Want): Program<Reading | undefined> {
+  /** Reads what is wanted, or says what sheets there are now (R3). */
+  function* answer(want: Want): Program<Reading> {
     hasRead = true;
     const reading = yield* answerOf(want);
-    return reading === "gone" ? yield* sheets(want.id) : reading === "moving" ? undefined : reading;
+    return typeof reading === "string" ? yield* sheets(want.id) : reading;
   }
 
   function* answerOf(want: Want): Program<Reading | "gone" | "moving"> {

@@ -319,6 +319,23 @@ describe("what the relay wants", () => {
     expect(posts()[1]?.readings).toEqual([expect.objectContaining({ kind: "sheets", want: "w" })]);
   });
 
+  test("of a sheet that grows each time it is looked at is answered by the sheets, and the run goes on", async () => {
+    wants.push([{ kind: "rows", id: "w", sheetId: 7, layout, rows: [1] }], [{ kind: "sheets", id: "next" }]);
+    world.put(7, 0, 0, [["a"], ["b"]]);
+    world.before = (effect) => {
+      if (effect === "formulas") for (const sheet of world.sheets) sheet.rows += 1;
+    };
+    await run(onTick(facts));
+    expect(posts().map((post) => post.readings.map(({ kind, want }) => [kind, want]))).toEqual([
+      [
+        ["alive", undefined],
+        ["sheets", undefined],
+      ],
+      [["sheets", "w"]],
+      [["sheets", "next"]],
+    ]);
+  });
+
   test("goes on until the relay has no more to ask", async () => {
     for (let n = 0; n < 5; n += 1) wants.push([{ kind: "sheets", id: `w${n}` }]);
     await run(onTick(facts));

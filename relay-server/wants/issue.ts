@@ -12,8 +12,8 @@ const MOST_WANTS = 16;
 const MOST_CELLS = 160_000;
 /** Runs that follow an edit finish what is nearly complete, but do not carry a first copy. */
 const MOST_ROWS_BY_THE_WAY = 5_000;
-/** A run that copies looks after the layout for so many rounds; then the next one does. */
-const COPY_MOST_ROUNDS = 4 * limits.runMaxRounds;
+/** A run that copies looks after the layout, or waits for it, for so many rounds; then the next one does. */
+const COPY_MOST_ROUNDS = 40 * limits.runMaxRounds;
 /** Shorter stretches of rows are asked for together, by number. */
 const SHORTEST_WINDOW = 20;
 
@@ -76,6 +76,12 @@ export function issueWants(post: Asked, state: SpreadsheetState, desk: Desk, now
     if (held.unknownRows === 0 || (isTired && isBlocked)) continue;
     if (!isForCopying && held.unknownRows > MOST_ROWS_BY_THE_WAY) continue;
     if (!issueRows(held, sheet, unknownRows(held, onSheet), issue)) break;
+  }
+  // A copy that must wait for what another run reads would stand still until the next check if its run ended: it is asked
+  // for little until that run has answered, or its lease is over.
+  const isWaiting = isForCopying && wants.length === 0 && out.some((lease) => lease.run !== post.run);
+  if (isWaiting && post.n < COPY_MOST_ROUNDS && state.sheetStates().some((held) => held.unknownRows > 0)) {
+    issue({ kind: "sheets" }, 1);
   }
   return wants;
 }
