@@ -7,7 +7,7 @@ function spreadsheetOf(sheetIds: readonly number[], doomed: readonly number[], f
   const there = new Set(sheetIds);
   const sheetOf = (sheetId: number) => {
     const look = <T>(value: T) =>
-      vi.fn(() => {
+      vi.fn<() => T>(() => {
         if (doomed.includes(sheetId)) there.delete(sheetId);
         if (!there.has(sheetId)) throw new Error(fault);
         return value;
