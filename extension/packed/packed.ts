@@ -1,0 +1,7 @@
+/**
+ * Rows as bytes, column by column: what a block of the mirror is made of. Numbers take the narrowest width that is
+ * exact, texts stand once in a heap of the block, formulas, displays and errors point into the same heap. README.md has
+ * the format.
+ */
+export { packRows } from "./pack.ts";
+export { BrokenBlockError, openBlock, type PackedBlock } from "./packed-block.ts";
