@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import type { CallHealth } from "./policy.ts";
+import { Stamps } from "./stamps.ts";
 import { readAtSchema, type Digest, type ReadAt, type Want } from "./types.ts";
 import type { Stretch } from "./stretches.ts";
 
@@ -79,7 +80,7 @@ export type Desk = {
   sheetsStamp: Stamp | undefined;
   readonly sheets: Map<number, SheetDesk>;
   readonly leases: Map<string, Lease>;
-  stamps: Stamp[];
+  readonly stamps: Stamps;
   /** How many wants were issued since the start; with `startedAt` it names them. */
   wantCount: number;
   lastHeardAt: number | undefined;
@@ -107,7 +108,7 @@ export function emptyDesk(startedAt: number): Desk {
     sheetsStamp: undefined,
     sheets: new Map(),
     leases: new Map(),
-    stamps: [],
+    stamps: new Stamps(),
     wantCount: 0,
     lastHeardAt: undefined,
     lastSweepAt: undefined,

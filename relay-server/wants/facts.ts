@@ -24,10 +24,16 @@ export function noteHeard(post: Post, desk: Desk, now: number): void {
   const { allowance } = desk;
   if (now - allowance.since > DAY_MS) desk.allowance = { since: now, spentMs: 0, runs: allowance.runs };
   const { runs } = desk.allowance;
-  for (const [run, { at }] of runs) if (now - at > limits.runLimitMs) runs.delete(run);
+  for (const [run, { at }] of runs) {
+    if (now - at <= limits.runLimitMs) break;
+    runs.delete(run);
+  }
   const spentMs = Math.min(post.allowance.spentMs, limits.runLimitMs);
-  desk.allowance.spentMs += Math.max(0, spentMs - (runs.get(post.run)?.spentMs ?? 0));
-  runs.set(post.run, { spentMs: Math.max(spentMs, runs.get(post.run)?.spentMs ?? 0), at: now });
+  const before = runs.get(post.run)?.spentMs ?? 0;
+  desk.allowance.spentMs += Math.max(0, spentMs - before);
+  // The one heard last stands last, so that the oldest are found at the beginning.
+  runs.delete(post.run);
+  runs.set(post.run, { spentMs: Math.max(spentMs, before), at: now });
 }
 
 /** Notes that the web app answered a call, which asked for everything or not. */

@@ -21,15 +21,7 @@ export function isAfter(arrival: Arrival, earlier: Pick<Stamp, "readAt" | "run" 
 }
 
 /** The times of everything still remembered that overlaps. */
-export const overlapping = (desk: Desk, arrival: Arrival): Stamp[] =>
-  desk.stamps.filter(
-    (stamp) =>
-      stamp.sheetId === arrival.sheetId &&
-      stamp.top < arrival.bottom &&
-      arrival.top < stamp.bottom &&
-      stamp.left < arrival.right &&
-      arrival.left < stamp.right,
-  );
+export const overlapping = (desk: Desk, arrival: Arrival): Stamp[] => desk.stamps.overlapping(arrival);
 
 /** Below this moment nothing is remembered: a disagreeing reading stamped earlier is only a reason to read again. */
 export const floorOf = (desk: Desk, now: number): number => Math.max(desk.startedAt, now - limits.readingMemoryMs);
@@ -42,11 +34,8 @@ export function isAboveFloor(desk: Desk, arrival: Arrival, now: number): boolean
 
 export function remember(desk: Desk, arrival: Arrival, now: number): void {
   const { lease: _, ...stamp } = arrival;
-  const floor = now - limits.readingMemoryMs;
-  if (desk.stamps.length > 0 && (desk.stamps[0]?.arrivedAt ?? now) < floor) {
-    desk.stamps = desk.stamps.filter((one) => one.arrivedAt >= floor);
-  }
-  desk.stamps.push({ ...stamp, arrivedAt: now });
+  desk.stamps.forgetBefore(now - limits.readingMemoryMs, limits.readingMemoryMs / 4);
+  desk.stamps.add({ ...stamp, arrivedAt: now });
 }
 
 /** A reading is never later than its receipt, whatever the script's clock says. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { canonicalRow } from "@sheetwire/shared/grid";
 import type { Cell, Reading } from "@sheetwire/shared/protocol";
 import { RelayDouble, SheetDouble } from "../sheet-double.ts";
+import { Stamps } from "../stamps.ts";
 
 const table = (rows: number, columns: number): Cell[][] =>
   Array.from({ length: rows }, (_row, row) =>
@@ -272,7 +273,7 @@ describe("time", () => {
     const late = sheet.edit(7, 5, 1, 1, 1);
     (late as { cells: Cell[][] }).cells[0]![1] = "from before the restart";
     sheet.now += 1_000;
-    relay.desk = { ...relay.desk, startedAt: sheet.now, stamps: [] };
+    relay.desk = { ...relay.desk, startedAt: sheet.now, stamps: new Stamps() };
     sheet.now += 1_000;
     relay.run("edit", [late]);
     expect(relay.rows(7)).toEqual(truth(sheet));

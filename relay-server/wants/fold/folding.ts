@@ -87,7 +87,7 @@ export function newLayout(fold: Folding, sheetId: number, desk: SheetDesk, readA
   desk.layoutStamp = { readAt, run: fold.post.run, n: fold.post.n, order: fold.desk.order };
   desk.doubts = [];
   desk.unproven = [];
-  fold.desk.stamps = fold.desk.stamps.filter((stamp) => stamp.sheetId !== sheetId);
+  fold.desk.stamps.forgetSheet(sheetId);
   if (isChecking(fold)) noteHealed(fold, 1);
 }
 

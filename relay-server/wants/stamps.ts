@@ -1,0 +1,83 @@
+/** When rectangles were read, by sheet and by where they lie: many posts a second must not each look through a minute of them. */
+import type { Stamp } from "./desk.ts";
+
+/** Rows of a sheet that are looked up together. */
+const BAND_ROWS = 64;
+/** A rectangle over more bands than this is kept beside them. */
+const MOST_BANDS = 8;
+
+type Sheet = { bands: Map<number, Stamp[]>; tall: Stamp[] };
+
+export class Stamps {
+  readonly #sheets = new Map<number, Sheet>();
+  /** When the oldest may be forgotten, as far as is known. */
+  #oldestAt = Number.POSITIVE_INFINITY;
+
+  add(stamp: Stamp): void {
+    let sheet = this.#sheets.get(stamp.sheetId);
+    if (!sheet) this.#sheets.set(stamp.sheetId, (sheet = { bands: new Map(), tall: [] }));
+    const [first, last] = bandsOf(stamp);
+    if (last - first >= MOST_BANDS) sheet.tall.push(stamp);
+    else {
+      for (let band = first; band <= last; band += 1) {
+        const held = sheet.bands.get(band);
+        if (held) held.push(stamp);
+        else sheet.bands.set(band, [stamp]);
+      }
+    }
+    this.#oldestAt = Math.min(this.#oldestAt, stamp.arrivedAt);
+  }
+
+  /** Everything that overlaps this rectangle. */
+  overlapping(area: Pick<Stamp, "sheetId" | "top" | "bottom" | "left" | "right">): Stamp[] {
+    const sheet = this.#sheets.get(area.sheetId);
+    if (!sheet) return [];
+    const found = sheet.tall.filter((stamp) => isOverlap(stamp, area));
+    const [first, last] = bandsOf(area);
+    if (last - first > sheet.bands.size) {
+      const all = new Set<Stamp>();
+      for (const held of sheet.bands.values()) for (const stamp of held) if (isOverlap(stamp, area)) all.add(stamp);
+      found.push(...all);
+      return found;
+    }
+    for (let band = first; band <= last; band += 1) {
+      for (const stamp of sheet.bands.get(band) ?? []) {
+        // One that lies in several bands counts in the first of them that is looked at.
+        const isFirst = band === Math.max(first, bandsOf(stamp)[0]);
+        if (isFirst && isOverlap(stamp, area)) found.push(stamp);
+      }
+    }
+    return found;
+  }
+
+  forgetSheet(sheetId: number): void {
+    this.#sheets.delete(sheetId);
+  }
+
+  /** Forgets what arrived before `floor`; looks through all of it only when a good part is due. */
+  forgetBefore(floor: number, slackMs: number): void {
+    if (this.#oldestAt >= floor - slackMs) return;
+    this.#oldestAt = Number.POSITIVE_INFINITY;
+    const isKept = (stamp: Stamp): boolean => {
+      if (stamp.arrivedAt < floor) return false;
+      this.#oldestAt = Math.min(this.#oldestAt, stamp.arrivedAt);
+      return true;
+    };
+    for (const sheet of this.#sheets.values()) {
+      sheet.tall = sheet.tall.filter(isKept);
+      for (const [band, held] of sheet.bands) {
+        const kept = held.filter(isKept);
+        if (kept.length > 0) sheet.bands.set(band, kept);
+        else sheet.bands.delete(band);
+      }
+    }
+  }
+}
+
+const bandsOf = ({ top, bottom }: Pick<Stamp, "top" | "bottom">): [first: number, last: number] => [
+  Math.floor(top / BAND_ROWS),
+  Math.floor(Math.max(top, bottom - 1) / BAND_ROWS),
+];
+
+const isOverlap = (stamp: Stamp, area: Pick<Stamp, "top" | "bottom" | "left" | "right">): boolean =>
+  stamp.top < area.bottom && area.top < stamp.bottom && stamp.left < area.right && area.left < stamp.right;
