@@ -1,6 +1,6 @@
 /** The store of a simulated relay: the memory engine, with what was synced told apart from what may be lost. */
 import { createMemoryLog } from "../../relay-server/log/engines/memory.ts";
-import type { Append, ChangeLog } from "../../relay-server/log/log.ts";
+import type { Append, ChangeLog, Entry } from "../../relay-server/log/log.ts";
 
 export type Disk = {
   /** The log as it is now; another object after the tail was lost. */
@@ -10,7 +10,14 @@ export type Disk = {
   loseTail: (groups: number) => Promise<void>;
 };
 
-export function createDisk(): Disk {
+type Needs = {
+  /** An entry is in the log. */
+  hear: (entry: Entry) => void;
+  /** The tail is lost: what the log still holds is told from its beginning. */
+  startOver: () => void;
+};
+
+export function createDisk({ hear, startOver }: Needs): Disk {
   let groups: (readonly Append[])[] = [];
   // The life of the log stays the same, so that only its contents can tell that something is missing.
   const open = (): ChangeLog => createMemoryLog({ randomId: () => "epoch-1" });
@@ -20,13 +27,16 @@ export function createDisk(): Disk {
     async append(group) {
       await log.append(group);
       groups.push(group);
+      for (const { entry } of group) if (entry) hear(entry);
     },
     async loseTail(count) {
       groups = groups.slice(0, Math.max(0, groups.length - count));
       log = open();
+      startOver();
       for (const group of groups) {
         for (const { spreadsheetId } of group) await log.create(spreadsheetId);
         await log.append(group);
+        for (const { entry } of group) if (entry) hear(entry);
       }
     },
   };

@@ -2,7 +2,7 @@
  * Google's side: executions of the production script over the simulated table. Runs overlap at everything they ask, see
  * what is there when they ask it, may be ended at any moment, and speak to the relay over a bad network.
  */
-import { createHmac } from "node:crypto";
+import { createHmac, createSecretKey } from "node:crypto";
 import { signatureHeader, signedPrefix } from "@sheetwire/shared/signing";
 import {
   runAsync,
@@ -67,8 +67,8 @@ const cached = new Set<EffectName>(["size", "usedSize", "values", "formulas", "d
 
 /** UrlFetch gives up after a minute. */
 const FETCH_TIMEOUT_MS = 60_000;
-/** No run of a sheet this small has so much to say. */
-const MOST_POSTS_OF_A_RUN = 60;
+/** A run that copies may wait for another one's lease; else no run of a sheet this small has nearly so much to say. */
+const MOST_POSTS_OF_A_RUN = 260;
 
 const TRIGGER = "trigger-1";
 
@@ -86,7 +86,7 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
       installedAt: 1,
     }),
   };
-  const key = Buffer.from(relay.ingestKey.replace(/^whsec_/, ""), "base64");
+  const key = createSecretKey(Buffer.from(relay.ingestKey.replace(/^whsec_/, ""), "base64"));
   const counts = { runs: 0, posts: 0, mostPostsOfARun: 0 };
   const faults: string[] = [];
   let running = 0;

@@ -13,8 +13,9 @@ import { createRelayHost, SPREADSHEET_ID } from "./relay-host.ts";
 import { createScripts } from "./scripts.ts";
 import { Table, type Formula, type Held } from "./table.ts";
 import { judge, silentErrors } from "./verdict.ts";
-import { oddsOf, type Day, type Weather } from "./weather.ts";
+import { oathOf, oddsOf, type Day, type Weather } from "./weather.ts";
 import { dialer } from "./wire.ts";
+import { createWitness } from "./witness.ts";
 import { startWorker } from "./worker.ts";
 
 export type SimulationPlan = {
@@ -83,7 +84,8 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
     (chosen < 9 ? "storm" : chosen < 14 ? "honest" : chosen < 17 ? "races" : chosen < 19 ? "unseen" : "formulas");
   const weather: Weather = { isStormy: false, odds: oddsOf[day] };
   const table = firstTable(day);
-  const disk = createDisk();
+  const witness = createWitness(table, clock, oathOf[day]);
+  const disk = createDisk(witness);
   const relay = createRelayHost({ clock, dice: dice.fork("relay"), disk, weather, trace });
   const scripts = createScripts({ clock, dice: dice.fork("scripts"), weather, table, relay, trace });
   const copy = plan.copy ?? createMemoryCopy(SPREADSHEET_ID);
@@ -95,7 +97,7 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
 
   weather.isStormy = true;
   const people = dice.fork("people");
-  const scene = { table, relay, disk, copy, scripts };
+  const scene = { table, relay, disk, copy, scripts, witness };
   const silent: string[] = [];
   for (let step = 0; step < plan.steps && silent.length === 0; step += 1) {
     const isCalm = day === "unseen" || day === "formulas";
@@ -103,6 +105,7 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
     await clock.run(clock.now() + (isBreak ? people.between(10_000, 100_000) : people.between(0, 1_500)));
     if (isCalm) silent.push(...(await silentErrors(scene)));
     const { name, events } = act(table, people, day);
+    witness.look();
     trace(`somebody: ${name}`);
     for (const event of events) scripts.tell(event);
     if (isCalm) continue;
@@ -128,7 +131,7 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
   }
   worker.stop();
   trace(`at the end ${verdict.seq}`);
-  const problems = [...scripts.faults, ...relay.faults, ...silent, ...verdict.problems];
+  const problems = [...scripts.faults, ...relay.faults, ...witness.problems, ...silent, ...verdict.problems];
   return {
     ok: problems.length === 0,
     seed: plan.seed,

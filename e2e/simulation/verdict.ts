@@ -1,7 +1,7 @@
 /** Whether everything is equal at the end, and nothing is left open. */
 import { nextChain, FIRST_CHAIN } from "@sheetwire/shared/digest";
 import { applyChange, emptyModel } from "@sheetwire/shared/grid";
-import { changeSchema, type Row } from "@sheetwire/shared/protocol";
+import { changeSchema } from "@sheetwire/shared/protocol";
 import { partsOf } from "../../relay-server/log/log.ts";
 import { loadDesk } from "../../relay-server/wants/wants.ts";
 import type { Disk } from "./disk.ts";
@@ -9,6 +9,7 @@ import type { ReadableCopy } from "./memory-copy.ts";
 import { SPREADSHEET_ID, type RelayHost } from "./relay-host.ts";
 import type { Scripts } from "./scripts.ts";
 import type { Table } from "./table.ts";
+import type { Sheets, Witness } from "./witness.ts";
 
 export type Verdict = {
   readonly equal: { readonly relay: boolean; readonly mirror: boolean };
@@ -16,9 +17,14 @@ export type Verdict = {
   readonly seq: number;
 };
 
-type Sheets = { sheetId: number; title: string; columns: number; rows: (Row | null)[] }[];
-
-type Scene = { table: Table; relay: RelayHost; disk: Disk; copy: ReadableCopy; scripts: Scripts };
+type Scene = {
+  table: Table;
+  relay: RelayHost;
+  disk: Disk;
+  copy: ReadableCopy;
+  scripts: Scripts;
+  witness: Witness;
+};
 
 export async function judge({ table, relay, disk, copy, scripts }: Scene): Promise<Verdict> {
   const problems: string[] = [];
@@ -62,10 +68,10 @@ export async function judge({ table, relay, disk, copy, scripts }: Scene): Promi
 }
 
 /** What is wrong although the relay has nothing open and the script keeps nothing: nobody would ever look. */
-export async function silentErrors({ table, disk, scripts }: Scene): Promise<string[]> {
+export async function silentErrors({ table, disk, scripts, witness }: Scene): Promise<string[]> {
   const problems: string[] = [];
-  const logged = await replay(disk, problems);
-  compare("the relay, knowing of nothing open,", table.truth(), logged.sheets, problems);
+  const told = witness.told();
+  compare("the relay, knowing of nothing open,", table.truth(), told, problems);
   if (problems.length === 0) return [];
   const json = await disk.log().desk(SPREADSHEET_ID);
   const desk = json === undefined ? undefined : loadDesk(json, 0);
@@ -73,7 +79,7 @@ export async function silentErrors({ table, disk, scripts }: Scene): Promise<str
     desk === undefined ||
     desk.sheetsSince !== undefined ||
     [...desk.sheets.values()].some((sheet) => sheet.doubts.length > 0 || sheet.digestsSince !== undefined) ||
-    logged.sheets.some((sheet) => sheet.rows.includes(null));
+    told.some((sheet) => sheet.rows.includes(null));
   return isOpen || scripts.keepsSomething() || scripts.running() > 0 ? [] : problems;
 }
 

@@ -1,5 +1,7 @@
 /** How bad things are: what may go wrong, how often, and whether it may now. */
 
+import type { Oath } from "./witness.ts";
+
 export type Weather = {
   /** While false nothing goes wrong any more and everything is quick. */
   isStormy: boolean;
@@ -80,4 +82,16 @@ export const oddsOf: Record<Day, Odds> = {
   },
   unseen: calm,
   formulas: calm,
+};
+
+const wholeRows = { wholeRows: true };
+const noOath = { wholeRows: false };
+
+/** What the log's changes must be like on such a day, beyond what always holds. */
+export const oathOf: Record<Day, Oath> = {
+  storm: noOath,
+  honest: noOath,
+  races: noOath,
+  unseen: wholeRows,
+  formulas: wholeRows,
 };
