@@ -138,6 +138,18 @@ describe("each fault alone happens, and not where it is off", () => {
     expect(new Set(how)).toEqual(new Set(["before", "after"]));
   });
 
+  test("killRuns: a script that catches its end does nothing more, and others run on", async () => {
+    const project = await open({ killRuns: 1 });
+    const stubborn = `const store = PropertiesService.getScriptProperties();
+      for (let n = 0; ; n++) try { store.setProperty("n", String(n)); } catch (error) { if (n > 1e6) break; }
+      try { store.setProperty("after", "yes"); } catch (error) {}`;
+    await expect(evaluate(project, stubborn)).rejects.toThrow("maximum execution time");
+    google.world.endFaults();
+    const held = (await evaluate(project, "return PropertiesService.getScriptProperties().getProperties()")) as object;
+    expect(held).not.toHaveProperty("after");
+    expect(Number((held as { n?: string }).n ?? 0)).toBeLessThan(12);
+  });
+
   test("withholdValues: value, oldValue or both are not told", async () => {
     const told = async (project: Project): Promise<string[]> => {
       listener.heard.length = 0;

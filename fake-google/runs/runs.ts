@@ -16,6 +16,10 @@ export type RunsNeeds = {
 export type Answerer = (op: string, args: unknown, bytes: Int8Array | undefined) => Answer | Promise<Answer>;
 
 export const maxRunMs = 360_000;
+/** Threads that are kept when nothing runs in them. */
+const maxIdle = 16;
+/** A run that was ended is out of its thread within this, or the thread goes with it. */
+const endingMs = 1_000;
 const gone = "We're sorry, a server error occurred. Please wait a bit and try again.";
 
 type Thread = {
@@ -24,8 +28,8 @@ type Thread = {
   flag: Int32Array;
   answerer: Answerer | undefined;
   finish: ((result: RunResult) => void) | undefined;
-  /** Ends the run as at its time limit. */
-  cut: (() => void) | undefined;
+  /** Ends the run as at its time limit: for everybody else it is over at once. */
+  leave: (() => void) | undefined;
 };
 
 export function createRuns(needs: RunsNeeds) {
@@ -49,7 +53,7 @@ export function createRuns(needs: RunsNeeds) {
       flag: new Int32Array(signal),
       answerer: undefined,
       finish: undefined,
-      cut: undefined,
+      leave: undefined,
     };
     all.add(thread);
     port1.on("message", (asked: { op: string; args: string; bytes?: Int8Array }) => void answer(thread, asked));
@@ -75,13 +79,29 @@ export function createRuns(needs: RunsNeeds) {
     } catch (error) {
       said = { json: "null", error: error instanceof Error ? error.message : gone };
     }
-    if (said.isEnd) {
-      thread.cut?.();
-      return;
-    }
+    if (said.isEnd) thread.leave?.();
     thread.port.postMessage(said);
     Atomics.store(thread.flag, 0, 1);
     Atomics.notify(thread.flag, 0);
+  }
+
+  /** Gone at once for everybody else, though its end takes a moment. */
+  function terminate(thread: Thread): void {
+    all.delete(thread);
+    thread.answerer = undefined;
+    thread.finish = undefined;
+    ending.add(thread.worker.terminate());
+  }
+
+  /** The next run may have the thread. */
+  function release(thread: Thread): void {
+    thread.answerer = undefined;
+    thread.finish = undefined;
+    thread.leave = undefined;
+    if (!all.has(thread)) return;
+    thread.worker.unref();
+    if (idle.length < Math.max(needs.warm, maxIdle) && !isStopped) idle.push(thread);
+    else void thread.worker.terminate();
   }
 
   /** Runs a function of a script to its end. What goes wrong in it is the result, never a throw. */
@@ -90,29 +110,29 @@ export function createRuns(needs: RunsNeeds) {
     const thread = idle.pop() ?? open();
     thread.answerer = answerer;
     const result = await new Promise<RunResult>((resolve) => {
-      thread.cut = () => {
+      const over: RunResult = { ok: false, error: "Exception: Exceeded maximum execution time", zoneCalls: 0 };
+      const timer = setTimeout(() => {
+        terminate(thread);
+        resolve(over);
+      }, limitMs);
+      thread.leave = () => {
         clearTimeout(timer);
-        // Gone at once for everybody else, though its end takes a moment.
-        all.delete(thread);
-        ending.add(thread.worker.terminate());
-        resolve({ ok: false, error: "Exception: Exceeded maximum execution time", zoneCalls: 0 });
+        // Nothing it asks for is answered any more. It leaves its thread by itself, unless it catches what it is told.
+        const late = setTimeout(() => terminate(thread), endingMs);
+        thread.finish = () => {
+          clearTimeout(late);
+          release(thread);
+        };
+        resolve(over);
       };
-      const timer = setTimeout(thread.cut, limitMs);
       thread.finish = (ended) => {
         clearTimeout(timer);
+        release(thread);
         resolve(ended);
       };
       thread.worker.ref();
       thread.worker.postMessage(message);
     });
-    thread.answerer = undefined;
-    thread.finish = undefined;
-    thread.cut = undefined;
-    if (all.has(thread)) {
-      thread.worker.unref();
-      if (idle.length < Math.max(needs.warm, 8) && !isStopped) idle.push(thread);
-      else void thread.worker.terminate();
-    }
     return result;
   }
 

@@ -24,6 +24,8 @@ const globalScript = new Script("globalThis");
 const compiled = new Map<string, Script>();
 let prepared: Prepared | undefined = prepare();
 let zoneCalls = 0;
+/** The run was ended from outside: whatever it does now, nobody hears of it. */
+let isEnded = false;
 
 parentPort?.on("message", (message: RunMessage) => {
   void execute(message).then((result) => {
@@ -44,6 +46,7 @@ async function execute({ code, facts, call }: RunMessage): Promise<RunResult> {
   const { context, global, sandbox } = prepared ?? prepare();
   prepared = undefined;
   zoneCalls = 0;
+  isEnded = false;
   try {
     sandbox.begin(host, facts);
     scriptOf(code).runInContext(context);
@@ -80,11 +83,16 @@ function messageOf(error: unknown): string {
 
 const host: Host = {
   call(op, args, bytes) {
+    if (isEnded) throw new Error("The run has ended.");
     if (op.startsWith("local.")) return local(op.slice("local.".length), JSON.parse(args) as unknown, bytes);
     port.postMessage({ op, args, bytes });
     Atomics.wait(flag, 0, 0);
     Atomics.store(flag, 0, 0);
     const received: { message: Answer } | undefined = receiveMessageOnPort(port);
+    if (received?.message.isEnd) {
+      isEnded = true;
+      throw new Error("The run has ended.");
+    }
     return (
       received?.message ?? {
         json: "null",
