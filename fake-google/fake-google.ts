@@ -18,6 +18,8 @@ export type FakeGoogleOptions = {
   readonly warm?: number;
   readonly now?: () => number;
   readonly random?: () => number;
+  /** Told of each moment that a shared virtual time comes to, and of its end. */
+  readonly onShared?: (now: number | undefined) => void;
 };
 
 export type FakeGoogle = {
@@ -44,6 +46,7 @@ export async function createFakeGoogle(options: FakeGoogleOptions = {}): Promise
       warm: options.warm ?? 3,
       now: options.now ?? Date.now,
       random: options.random ?? Math.random,
+      onShared: options.onShared,
     },
     { sheetsUrl: () => sheetsUrl },
   );

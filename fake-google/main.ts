@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, openSync, writeSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { datasets } from "./data/data.ts";
 import { createFakeGoogle, defaultBundleDir } from "./fake-google.ts";
@@ -13,6 +13,8 @@ const help = `A stand-in for Google: spreadsheets with their scripts, on this ma
   --bundle DIR      the built script (default ${defaultBundleDir})
   --profile NAME    how Google behaves: normal or hostile (default normal)
   --seed N          the seed of the hostile profile (default: drawn, GET /control/decisions tells it)
+  --clock-file FILE a shared virtual time is written here for other programs: milliseconds since 1970 as a double of eight
+                    bytes, 0 when time passes as outside
   --data            start with the demo tables: ${datasets.join(", ")}
   --help            this text
 
@@ -40,6 +42,7 @@ async function start(): Promise<void> {
       bundle: { type: "string", default: defaultBundleDir },
       profile: { type: "string", default: "normal" },
       seed: { type: "string" },
+      "clock-file": { type: "string" },
       data: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -50,6 +53,7 @@ async function start(): Promise<void> {
   }
   if (values.seed !== undefined && values.profile !== "hostile")
     throw new Error("Only --profile hostile has a --seed.");
+  const clockFile = values["clock-file"] === undefined ? undefined : openSync(values["clock-file"], "r+");
   const google = await createFakeGoogle({
     port: portOf(values.port, "--port"),
     sheetsPort: portOf(values["sheets-port"], "--sheets-port"),
@@ -57,6 +61,9 @@ async function start(): Promise<void> {
     bundleDir: values.bundle,
     profile: values.profile,
     ...(values.seed === undefined ? {} : { seed: seedOf(values.seed) }),
+    ...(clockFile === undefined
+      ? {}
+      : { onShared: (now) => void writeSync(clockFile, new Float64Array([now ?? 0]), 0, 8, 0) }),
   });
   const spreadsheets: { title: string; editUrl: string }[] = [];
   if (values.data) {

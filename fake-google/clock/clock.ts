@@ -7,6 +7,8 @@ export type ClockNeeds = {
   readonly nextTickAt: () => number | undefined;
   /** Starts the clock triggers that are due. */
   readonly tick: () => void;
+  /** Told of each moment that a shared virtual time comes to, and of its end. */
+  readonly onShared?: (now: number | undefined) => void;
 };
 
 /** What is known of one execution: as long as it works, a virtual clock stands still. */
@@ -34,7 +36,7 @@ export function createClock(needs: ClockNeeds) {
   /** By due time; of equals the one that was there first. */
   const items: Item[] = [];
   let aheadMs = 0;
-  let virtual: { now: number; isAuto: boolean; until: number } | undefined;
+  let virtual: { now: number; isAuto: boolean; isShared: boolean; until: number } | undefined;
   let working = 0;
   let orders = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -46,6 +48,7 @@ export function createClock(needs: ClockNeeds) {
   ticking.unref();
 
   const now = (): number => (virtual ? virtual.now : needs.realNow() + aheadMs);
+  const shared = (): number | undefined => (virtual?.isShared ? Math.floor(virtual.now) : undefined);
 
   /** Does this when so much of this clock's time has passed; answers how to call it off. */
   function after(ms: number, what: string, go: () => void, isFault = false): () => void {
@@ -100,7 +103,10 @@ export function createClock(needs: ClockNeeds) {
     const nextAt = Math.min(first?.dueAt ?? Infinity, tickAt);
     const reach = Math.max(virtual.now, virtual.until, virtual.isAuto ? (items.at(-1)?.dueAt ?? 0) : 0);
     if (nextAt > reach) return;
-    virtual.now = Math.max(virtual.now, nextAt);
+    if (nextAt > virtual.now) {
+      virtual.now = nextAt;
+      if (virtual.isShared) needs.onShared?.(shared());
+    }
     if (!first || tickAt <= first.dueAt) needs.tick();
     else {
       items.shift();
@@ -111,6 +117,8 @@ export function createClock(needs: ClockNeeds) {
 
   return {
     now,
+    /** The time that scripts have as well, in whole milliseconds; nothing where theirs is the one outside. */
+    shared,
     after,
     wait,
     isVirtual: (): boolean => virtual !== undefined,
@@ -131,16 +139,17 @@ export function createClock(needs: ClockNeeds) {
     },
     /**
      * Makes time virtual or lets it pass as outside again; it goes on from where it stands. With `isAuto` it jumps by itself
-     * as long as something is held, else only `advance` moves it.
+     * as long as something is held, else only `advance` moves it. A virtual time that `isShared` is what scripts have, too.
      */
-    setVirtual(isVirtual: boolean, isAuto = true): void {
+    setVirtual(isVirtual: boolean, isAuto = true, isShared = false): void {
       const here = now();
       clearTimeout(timer);
-      if (isVirtual) virtual = { now: here, isAuto, until: here };
+      if (isVirtual) virtual = { now: here, isAuto, isShared, until: here };
       else {
         virtual = undefined;
         aheadMs = here - needs.realNow();
       }
+      needs.onShared?.(shared());
       wake();
     },
     /** What only a fault holds up is due now. */
@@ -180,6 +189,7 @@ export function createClock(needs: ClockNeeds) {
       return {
         now: new Date(now()).toISOString(),
         virtual: virtual !== undefined,
+        shared: virtual?.isShared ?? false,
         auto: virtual?.isAuto ?? false,
         working,
         pending: items.slice(0, maxDescribed).map(({ what, dueAt }) => ({ what, inMs: Math.round(dueAt - now()) })),

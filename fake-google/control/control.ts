@@ -17,12 +17,20 @@ const afterMsSchema = z
 /** An action, and how much of the fake's time passes before it. */
 const timedSchema = z.looseObject({ afterMs: afterMsSchema.optional() });
 const clockSchema = z
-  .strictObject({ advanceMs: afterMsSchema.optional(), virtual: z.boolean().optional(), auto: z.boolean().optional() })
+  .strictObject({
+    advanceMs: afterMsSchema.optional(),
+    virtual: z.boolean().optional(),
+    auto: z.boolean().optional(),
+    shared: z.boolean().optional(),
+  })
   .refine(
     ({ advanceMs, virtual }) => advanceMs !== undefined || virtual !== undefined,
     "A clock takes advanceMs or virtual.",
   )
-  .refine(({ virtual, auto }) => auto === undefined || virtual === true, "auto is said of a virtual clock.");
+  .refine(
+    ({ virtual, auto, shared }) => (auto === undefined && shared === undefined) || virtual === true,
+    "auto and shared are said of a virtual clock.",
+  );
 const profileChoiceSchema = z.strictObject({
   name: z.string(),
   seed: z.int().nonnegative().optional(),
@@ -247,8 +255,8 @@ export function createControl(world: World): FastifyInstance {
     return { ok: true };
   });
   server.post("/control/clock", async (request) => {
-    const { advanceMs, virtual, auto } = clockSchema.parse(request.body);
-    if (virtual !== undefined) world.clock.setVirtual(virtual, auto);
+    const { advanceMs, virtual, auto, shared } = clockSchema.parse(request.body);
+    if (virtual !== undefined) world.clock.setVirtual(virtual, auto, shared);
     if (advanceMs !== undefined) await world.clock.advance(advanceMs);
     return world.describeClock();
   });

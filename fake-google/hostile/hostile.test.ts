@@ -437,6 +437,32 @@ test("who waits for a lock waits by this clock", async () => {
   expect(google.world.clock.now() - from).toBe(10_000);
 });
 
+test("a shared virtual time is what scripts have, from their first moment to their last", async () => {
+  const told: (number | undefined)[] = [];
+  const shared = await createFakeGoogle({
+    bundleDir: join(import.meta.dirname, "..", "testing", "script"),
+    onShared: (now) => void told.push(now),
+  });
+  try {
+    const { clock } = shared.world;
+    clock.setVirtual(true, true, true);
+    await clock.advance(5 * 3_600_000);
+    const project = shared.world.create({ title: "T" });
+    project.push(await shared.world.readBundle());
+    const source = "const began = Date.now(); Utilities.sleep(60000); return [began, Date.now(), new Date().getTime()]";
+    const before = clock.now();
+    const [began, ended, again] = (await evaluate(project, source)) as [number, number, number];
+    expect(began).toBe(Math.floor(before));
+    expect([ended - began, again - ended]).toEqual([60_000, 0]);
+    expect(told).toContain(ended);
+    clock.setVirtual(true);
+    expect(told.at(-1)).toBeUndefined();
+    expect(Math.abs(Number(await evaluate(project, "return Date.now()")) - Date.now())).toBeLessThan(60_000);
+  } finally {
+    await shared.stop();
+  }
+});
+
 test("a relay that waits for the clock before it answers does not stop it for good", async () => {
   const project = await open(off);
   const server = createServer((_request, response) => {

@@ -406,6 +406,7 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
       webAppUrl: deployments.at(-1)?.url,
       htmlFiles: script.html,
       skewMs: fate?.skewMs ?? 0,
+      now: clock.shared(),
     };
     const call = { functionName, event: request.event, args: request.args };
     runningCount++;
@@ -429,7 +430,7 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
       const said = await answer(project, execution, op, args, bytes);
       if (killAt === "after" || (clock.isVirtual() && clock.now() - startedAt > limitMs)) return killed;
       if (gates.isClosed(op, "after")) await stand(() => gates.pass(op, "after"));
-      return said;
+      return clock.shared() === undefined ? said : { ...said, now: clock.shared() };
     };
     const result = await needs.runs.run({ code: script.code, facts, call }, ask, limitMs);
     work.end();

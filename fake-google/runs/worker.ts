@@ -26,6 +26,8 @@ let prepared: Prepared | undefined = prepare();
 let zoneCalls = 0;
 /** The run was ended from outside: whatever it does now, nobody hears of it. */
 let isEnded = false;
+/** What time it is, as far as this thread was told. */
+let toldNow: number | undefined;
 
 parentPort?.on("message", (message: RunMessage) => {
   void execute(message).then((result) => {
@@ -47,6 +49,7 @@ async function execute({ code, facts, call }: RunMessage): Promise<RunResult> {
   prepared = undefined;
   zoneCalls = 0;
   isEnded = false;
+  toldNow = facts.now;
   try {
     sandbox.begin(host, facts);
     scriptOf(code).runInContext(context);
@@ -82,6 +85,7 @@ function messageOf(error: unknown): string {
 }
 
 const host: Host = {
+  now: () => toldNow,
   call(op, args, bytes) {
     if (isEnded) throw new Error("The run has ended.");
     if (op.startsWith("local.")) return local(op.slice("local.".length), JSON.parse(args) as unknown, bytes);
@@ -93,6 +97,7 @@ const host: Host = {
       isEnded = true;
       throw new Error("The run has ended.");
     }
+    toldNow = received?.message.now ?? toldNow;
     return (
       received?.message ?? {
         json: "null",

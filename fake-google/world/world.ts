@@ -76,6 +76,8 @@ export type WorldOptions = {
   readonly warm: number;
   readonly now: () => number;
   readonly random: () => number;
+  /** Told of each moment that a shared virtual time comes to, and of its end. */
+  readonly onShared?: ((now: number | undefined) => void) | undefined;
 };
 
 export async function createWorld(options: WorldOptions, urls: { sheetsUrl: () => string }) {
@@ -90,6 +92,7 @@ export async function createWorld(options: WorldOptions, urls: { sheetsUrl: () =
     tick: () => {
       for (const project of projects.values()) project.triggers.tick();
     },
+    ...(options.onShared ? { onShared: options.onShared } : {}),
   });
   const ledger = createLedger(clock.now);
   let profile = profileNamed("normal");

@@ -6,6 +6,8 @@ export type Answer = {
   readonly error?: string;
   /** The run is ended here: it never hears of this answer. */
   readonly isEnd?: boolean;
+  /** What time it is, where that is not the machine's. */
+  readonly now?: number | undefined;
 };
 
 export type Run = {
@@ -24,11 +26,17 @@ export type Run = {
   readonly htmlFiles: Readonly<Record<string, string>>;
   /** So much does this run's clock differ from the one outside. */
   readonly skewMs: number;
+  /** What time it is when it begins, where that is not the machine's. */
+  readonly now: number | undefined;
 };
 
-export type Host = { call: (op: string, args: string, bytes?: Int8Array) => Answer };
+export type Host = {
+  call: (op: string, args: string, bytes?: Int8Array) => Answer;
+  /** What time it is, where that is not the machine's. */
+  now: () => number | undefined;
+};
 
-let host: Host = { call: () => ({ json: "null", error: "Not connected." }) };
+let host: Host = { call: () => ({ json: "null", error: "Not connected." }), now: () => undefined };
 let current: Run | undefined;
 
 export function connect(to: Host, facts: Run): void {

@@ -90,13 +90,13 @@ export function call(global: Record<string, unknown>, host: Host, facts: Run, wh
 /** Before the script's own top level runs. */
 export function begin(host: Host, facts: Run): void {
   connect(host, facts);
-  if (facts.skewMs !== 0) skewDate(facts.skewMs);
+  if (facts.skewMs !== 0 || facts.now !== undefined) skewDate(host, facts.skewMs);
 }
 
-/** This machine's clock is fast or slow: `Date` shows it, and nothing else does. */
-function skewDate(skewMs: number): void {
+/** This run's clock is fast or slow, or not the machine's at all: `Date` shows it, and nothing else does. */
+function skewDate(host: Host, skewMs: number): void {
   const TrueDate = Date;
-  const now = (): number => TrueDate.now() + skewMs;
+  const now = (): number => (host.now() ?? TrueDate.now()) + skewMs;
   const SkewedDate = new Proxy(TrueDate, {
     construct: (target, args: unknown[], newTarget) =>
       Reflect.construct(target, args.length === 0 ? [now()] : args, newTarget) as object,
