@@ -52,7 +52,11 @@ export function controlOf(url: string): Control {
     },
     rows: (spreadsheetId, sheetId) => call("GET", `/spreadsheets/${spreadsheetId}/sheets/${sheetId}/rows`),
     connect: (spreadsheetId, connectionString) =>
-      call("POST", `/spreadsheets/${spreadsheetId}/connect`, { connectionString }),
+      call("POST", `/spreadsheets/${spreadsheetId}/connect`, { connectionString }).catch(async (error: unknown) => {
+        // The script tells the person a code, and Google's executions page where it was.
+        const executions = await call("GET", `/spreadsheets/${spreadsheetId}/executions`);
+        throw new Error(`${String(error)} Executions: ${JSON.stringify(executions).slice(-2_000)}`);
+      }),
     deploy: (spreadsheetId) => call("POST", `/spreadsheets/${spreadsheetId}/deployments`),
     run: (spreadsheetId, name) => call("POST", `/spreadsheets/${spreadsheetId}/run`, { function: name }),
     idle: (spreadsheetId) => call("GET", `/spreadsheets/${spreadsheetId}/idle?timeoutMs=30000`),
