@@ -6,6 +6,18 @@ const jsx = { jsx: { runtime: "automatic", importSource: "preact" } } as const;
 /** Two cores and real processes: a slow machine is no reason to fail, only a bound against hanging. */
 const unit = { testTimeout: 30_000, hookTimeout: 30_000 };
 
+/** One file at a time, each with real programs of its own. */
+const whole = {
+  pool: "forks",
+  fileParallelism: false,
+  maxWorkers: 1,
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+} as const;
+
+/** Runs under a seed: no browser, much work. */
+const seeded = ["e2e/{converge,simulation,chaos}/**/*.test.ts"];
+
 /** WXT's plugin writes FIREFOX=false into the environment, where we look for a path. */
 const { FIREFOX = "" } = process.env;
 
@@ -24,19 +36,8 @@ export default defineConfig({
         plugins: [await WxtVitest()],
         test: { ...unit, name: "extension", include: ["extension/**/*.test.{ts,tsx}"] },
       },
-      {
-        test: {
-          name: "e2e",
-          env: { FIREFOX },
-          include: ["e2e/**/*.test.ts"],
-          pool: "forks",
-          // One stage at a time: each has browsers, a relay and a stand-in for Google of its own.
-          fileParallelism: false,
-          maxWorkers: 1,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-        },
-      },
+      { test: { ...whole, name: "e2e", env: { FIREFOX }, include: ["e2e/**/*.test.ts"], exclude: seeded } },
+      { test: { ...whole, name: "seeded", include: seeded } },
     ],
   },
 });

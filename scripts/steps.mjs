@@ -1,5 +1,6 @@
 // Running other programs, for scripts that may run before anything is installed: in time, with progress, and to an end.
 import { spawn } from "node:child_process";
+import { constants, setPriority } from "node:os";
 
 /**
  * What became of a program. `output` is what it printed, when it was kept.
@@ -17,12 +18,12 @@ const REASSURE_EVERY_MS = 30_000;
 
 /**
  * Runs a program to its end, or ends it (and what it started) when it takes longer than `withinMs`. Its output is kept,
- * or shown as it comes when `show` is set.
+ * or shown as it comes when `show` is set. With `isPatient` other programs go first.
  * @param {readonly string[]} command
- * @param {{ label: string, withinMs: number, cwd?: string, env?: Record<string, string | undefined>, show?: boolean }} how
+ * @param {{ label: string, withinMs: number, cwd?: string, env?: Record<string, string | undefined>, show?: boolean, isPatient?: boolean }} how
  * @returns {Promise<Outcome>}
  */
-export function run(command, { label, withinMs, cwd, env, show = false }) {
+export function run(command, { label, withinMs, cwd, env, show = false, isPatient = false }) {
   const started = Date.now();
   return new Promise((resolve) => {
     const [program = "", ...args] = command;
@@ -33,6 +34,8 @@ export function run(command, { label, withinMs, cwd, env, show = false }) {
       // A group of its own, so that ending it also ends what it started.
       detached: process.platform !== "win32",
     });
+    // What it starts inherits this.
+    if (isPatient && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
     /** @type {Buffer[]} */
     const pieces = [];
     child.stdout?.on("data", (piece) => pieces.push(piece));
