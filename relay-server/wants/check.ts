@@ -48,6 +48,7 @@ export function letGo(desk: Desk, run: string): void {
 export function wantCheck(state: SpreadsheetState, desk: Desk, all: boolean): void {
   for (const held of state.sheetStates()) {
     const sheet = sheetDeskOf(desk, held.sheet.sheetId, { rows: held.rows.length, columns: held.sheet.columns });
+    if (all && sheet.volatile.length > 0) sheet.volatileDue = true;
     if (sheet.digestsSince !== undefined || sheet.round) continue;
     if (sheet.doubts.length > 0 || held.unknownRows > 0) continue;
     // What changed in a large sheet is proven by itself, see issueProof; a small one is as easily read whole.

@@ -54,6 +54,12 @@ export type SheetDesk = {
   doubts: Doubt[];
   /** Rows changed or contested since digests last agreed. */
   unproven: Stretch[];
+  /** Rows that were otherwise at every look: whole checks read them, no proof speaks of them. */
+  volatile: Stretch[];
+  /** A whole check has begun: volatile rows are to be read once. */
+  volatileDue: boolean;
+  /** Rows whose contents the last run that was asked for any has told. */
+  readBy: { readonly run: string; readonly rows: Set<number> } | undefined;
   /** The grid's size and its used part, as last seen in any reading. */
   seen: { rows: number; columns: number; usedRows: number; usedColumns: number };
   /** It changed without an edit before: it is checked after every edit, as a sheet with formulas is. */
@@ -129,6 +135,9 @@ export function emptySheetDesk(seen: SheetDesk["seen"]): SheetDesk {
     columnsTried: false,
     doubts: [],
     unproven: [],
+    volatile: [],
+    volatileDue: false,
+    readBy: undefined,
     seen,
     restless: false,
     checkedAt: undefined,
@@ -166,6 +175,8 @@ const storedSchema = z.object({
       columnsTried: z.boolean(),
       doubts: z.array(z.object({ from: whole, to: whole, since: whole })),
       unproven: z.array(z.object({ from: whole, to: whole })),
+      volatile: z.array(z.object({ from: whole, to: whole })).default([]),
+      volatileDue: z.boolean().default(false),
       seen: z.object({ rows: whole, columns: whole, usedRows: whole, usedColumns: whole }),
       restless: z.boolean(),
       checkedAt: z.number().optional(),
@@ -195,7 +206,7 @@ export function storeDesk(desk: Desk): string {
   const stored: z.input<typeof storedSchema> = {
     order,
     sheetsSince,
-    sheets: [...desk.sheets].map(([sheetId, sheet]) => ({ sheetId, ...sheet, round: undefined })),
+    sheets: [...desk.sheets].map(([sheetId, sheet]) => ({ sheetId, ...sheet, round: undefined, readBy: undefined })),
     lastHeardAt,
     lastSweepAt,
     calls,

@@ -62,6 +62,7 @@ function answerersOf(desk: Desk, now: number): RelayFacts["script"]["answerers"]
 export function factsOf(state: SpreadsheetState, desk: Desk, now: number): Omit<RelayFacts, "watchers" | "relay"> {
   const { script, calls, lastHeardAt, lastSweepAt, allowance, healed } = desk;
   let unprovenRows = 0;
+  let volatileRows = 0;
   let openRows = 0;
   let unknownCells = 0;
   let totalCells = 0;
@@ -71,6 +72,7 @@ export function factsOf(state: SpreadsheetState, desk: Desk, now: number): Omit<
     const sheet = desk.sheets.get(held.sheet.sheetId);
     if (!sheet) continue;
     unprovenRows += lengthOf(sheet.unproven);
+    volatileRows += lengthOf(sheet.volatile);
     openRows += held.unknownRows + lengthOf(sheet.doubts);
     totalCells += usedCells(sheet);
     unknownCells += held.unknownRows * sheet.seen.usedColumns;
@@ -98,6 +100,7 @@ export function factsOf(state: SpreadsheetState, desk: Desk, now: number): Omit<
       nextBy: heardBefore === undefined ? undefined : heardBefore + limits.tickEveryMs,
       openRows,
       unprovenRows,
+      ...(volatileRows > 0 ? { volatileRows } : {}),
     },
     healed,
     ...(isFirstCopy ? { firstCopy: { doneCells: Math.max(0, totalCells - unknownCells), totalCells } } : {}),

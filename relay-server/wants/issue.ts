@@ -4,7 +4,7 @@ import type { SheetState, SpreadsheetState } from "../sheets/sheets.ts";
 import type { Desk, Lease, SheetDesk } from "./desk.ts";
 import { isLarge } from "./check.ts";
 import { isScarce } from "./policy.ts";
-import { stretchesOf, type Stretch } from "./stretches.ts";
+import { gapsIn, stretchesOf, type Stretch } from "./stretches.ts";
 import type { Post, Want } from "./types.ts";
 
 /** Wants and cells of one answer: what a run reads and posts in a few seconds. */
@@ -211,19 +211,6 @@ function* unknownRows(held: SheetState, out: readonly Lease[]): Generator<number
       if (held.rows[row]?.json === null && !single.has(row)) yield row;
     }
   }
-}
-
-/** What of `whole` is not covered. */
-function gapsIn(whole: Stretch, covered: readonly Stretch[]): Stretch[] {
-  const gaps: Stretch[] = [];
-  let from = whole.from;
-  for (const one of [...covered].sort((a, b) => a.from - b.from)) {
-    if (one.from > from) gaps.push({ from, to: Math.min(one.from, whole.to) });
-    from = Math.max(from, one.to);
-    if (from >= whole.to) break;
-  }
-  if (from < whole.to) gaps.push({ from, to: whole.to });
-  return gaps.filter((gap) => gap.from < gap.to);
 }
 
 /** The rows that a post was about, by sheet. */

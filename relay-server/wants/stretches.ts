@@ -34,6 +34,22 @@ export function cutStretch<T extends Stretch>(list: readonly T[], cut: Stretch, 
   return after;
 }
 
+export const includes = (list: readonly Stretch[], row: number): boolean =>
+  list.some(({ from, to }) => row >= from && row < to);
+
+/** What of `whole` is not covered. */
+export function gapsIn(whole: Stretch, covered: readonly Stretch[]): Stretch[] {
+  const gaps: Stretch[] = [];
+  let from = whole.from;
+  for (const one of [...covered].sort((a, b) => a.from - b.from)) {
+    if (one.from > from) gaps.push({ from, to: Math.min(one.from, whole.to) });
+    from = Math.max(from, one.to);
+    if (from >= whole.to) break;
+  }
+  if (from < whole.to) gaps.push({ from, to: whole.to });
+  return gaps.filter((gap) => gap.from < gap.to);
+}
+
 export const lengthOf = (list: readonly Stretch[]): number => list.reduce((sum, one) => sum + one.to - one.from, 0);
 
 /** Rows as stretches, given in rising order. */

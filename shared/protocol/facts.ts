@@ -24,6 +24,8 @@ export const relayFactsSchema = z.object({
     openRows: z.int().nonnegative(),
     /** Rows that changed since digests agreed last. They are believed; the next check proves them. */
     unprovenRows: z.int().nonnegative(),
+    /** Rows that are otherwise at every look (`NOW()`): each check reads them once, and nothing is proven of them. */
+    volatileRows: z.int().nonnegative().optional(),
   }),
   healed: z.object({ count: z.int().nonnegative(), lastAt: momentSchema.optional(), how: z.string().optional() }),
   firstCopy: z.object({ doneCells: z.int().nonnegative(), totalCells: z.int().nonnegative() }).optional(),

@@ -114,6 +114,13 @@ const table: readonly [situation: string, Partial<SyncFacts>, Tone, word: string
     "Up to date",
     "Up to date.",
   ],
+  [
+    "rows that no proof speaks of",
+    { relay: relay({ sweep: { openRows: 0, unprovenRows: 0, volatileRows: 2 } }) },
+    "good",
+    "Up to date",
+    "Up to date.",
+  ],
   ["nothing changed yet", {}, "good", "Up to date", "Up to date."],
   ["a change just now", { lastChangeAt: NOW - SECOND }, "good", "Up to date", "Up to date."],
 ];
@@ -171,6 +178,12 @@ describe("what people read", () => {
     expect(statusOf({ relay: proven }).checkedAt).toBe(NOW - MINUTE);
     expect(statusOf({ relay: proven, clockAheadMs: 500 }).checkedAt).toBe(NOW - MINUTE + 500);
     expect(statusOf().checkedAt).toBeUndefined();
+  });
+
+  test("rows that change by themselves are said to be left out", () => {
+    const ticking = relay({ sweep: { openRows: 0, unprovenRows: 0, volatileRows: 1 } });
+    expect(statusOf({ relay: ticking }).detail).toContain(" 1 row always changing: read at each check only.");
+    expect(statusOf().detail).not.toContain("always changing");
   });
 
   test("a check that is late is said to be late", () => {

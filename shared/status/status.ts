@@ -162,7 +162,7 @@ function describeScript(facts: SyncFacts, now: number): Status {
       detail: `${percent} % so far. What has been read is here already. ${heard}`,
     };
   }
-  const { openRows, unprovenRows } = relay.sweep;
+  const { openRows, unprovenRows, volatileRows = 0 } = relay.sweep;
   if (openRows > 0) {
     return {
       tone: "waiting",
@@ -180,11 +180,12 @@ function describeScript(facts: SyncFacts, now: number): Status {
         : ` Next check by ${clock(nextBy)}.`;
   const changed = facts.lastChangeAt === undefined ? "" : `Last change ${ago(facts.lastChangeAt, now)}. `;
   const unchecked = unprovenRows === 0 ? "" : ` ${count(unprovenRows, "row")} changed since the last check.`;
+  const moving = volatileRows === 0 ? "" : ` ${count(volatileRows, "row")} always changing: read at each check only.`;
   return {
     tone: "good",
     word: "Up to date",
     headline: "Up to date.",
-    detail: `${changed}${heard}${unchecked}${next}`,
+    detail: `${changed}${heard}${unchecked}${moving}${next}`,
   };
 }
 

@@ -21,6 +21,7 @@ import {
   type Folding,
 } from "./folding.ts";
 import { movedUnseen, recognise, takeMoves } from "./moves.ts";
+import { noteRead } from "./volatile.ts";
 
 export function takeCells(fold: Folding, reading: ReadingOf<"cells">, lease: Lease | undefined): void {
   const { at, cells, sheetId } = reading;
@@ -135,6 +136,7 @@ function place(
   const latest = Math.max(...earlier.map((stamp) => stamp.readAt[0]), Number.NEGATIVE_INFINITY);
   remember(fold.desk, arrival, fold.now);
   if (!isCertain && overwrites && arrival.readAt[0] < latest) return;
+  if (lease && isWhole) noteRead(fold, desk, stretch);
   const isHeal = isChecking(fold) && overwrites;
   const rest =
     !lease && isWhole && takeMoves(fold, sheetId, stretch, rows, reading.readAt)

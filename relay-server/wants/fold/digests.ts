@@ -5,7 +5,7 @@ import { announced, hasDigest } from "../../sheets/sheets.ts";
 import { align } from "../align.ts";
 import type { Lease, SheetDesk } from "../desk.ts";
 import { isAboveFloor, isAfter, overlapping, remember } from "../placing.ts";
-import { cutStretch, stretchesOf } from "../stretches.ts";
+import { cutStretch, gapsIn, includes, stretchesOf } from "../stretches.ts";
 import type { Digest, ReadAt, ReadingOf } from "../types.ts";
 import { takeColumnDigests, wantColumns } from "./columns.ts";
 import {
@@ -20,6 +20,7 @@ import {
   wantDigests,
   type Folding,
 } from "./folding.ts";
+import { rowsToRead } from "./volatile.ts";
 
 /** With more differing rows than this, and more than half, columns are compared before rows are read. */
 const MASS_ROWS = 20;
@@ -59,7 +60,9 @@ export function takeDigests(fold: Folding, reading: ReadingOf<"digests">, lease:
     const row = held.rows[at];
     return row !== undefined && row.json !== null && hasDigest(row, digest);
   };
-  const allEqual = sheetRows === held.rows.length && digests.every((digest, offset) => isEqual(from + offset, digest));
+  const allEqual =
+    sheetRows === held.rows.length &&
+    digests.every((digest, offset) => isEqual(from + offset, digest) || includes(desk.volatile, from + offset));
   const earlier = overlapping(fold.desk, arrival);
   if (
     !allEqual &&
@@ -114,7 +117,7 @@ function collect(
 function settle(fold: Folding, sheetId: number, desk: SheetDesk, now: readonly Digest[], readAt: ReadAt): void {
   const held = fold.state.held(sheetId);
   const found = align(held.rows, now);
-  const differing = found.changed.length + found.unknown.length;
+  const differing = found.unknown.length + found.changed.filter((row) => !includes(desk.volatile, row)).length;
   if (differing > MASS_ROWS && differing * 2 > now.length && !desk.columnsTried && held.unknownRows === 0) {
     // So many rows do not change one by one: a column may have come, gone or moved.
     wantDigests(fold, sheetId);
@@ -126,15 +129,16 @@ function settle(fold: Folding, sheetId: number, desk: SheetDesk, now: readonly D
     fold.emit({ kind: "rows", sheetId, runs: [...found.runs] }, readAt);
     newLayout(fold, sheetId, desk, readAt);
   }
+  const toRead = rowsToRead(fold, desk, found.changed);
   for (const row of [...found.unknown, ...found.changed]) {
     const digest = now[row];
     if (digest) held.announce(row, announced(digest));
   }
-  const open = [...found.unknown, ...found.changed].sort((a, b) => a - b);
-  for (const stretch of stretchesOf(found.changed)) doubt(fold, sheetId, stretch);
+  const open = [...found.unknown, ...toRead].sort((a, b) => a - b);
+  for (const stretch of stretchesOf(toRead)) doubt(fold, sheetId, stretch);
   desk.unproven = [];
   for (const stretch of stretchesOf(open)) leaveUnproven(fold, sheetId, stretch);
-  if (found.changed.length > 0 && fold.post.cause !== "edit") desk.restless = true;
+  if (toRead.length > 0 && fold.post.cause !== "edit") desk.restless = true;
   if (!found.moved && open.length === 0 && held.unknownRows === 0) desk.checkedAt = readAt[0];
 }
 
@@ -149,6 +153,8 @@ function tellVerified(
 ): void {
   desk.unproven = cutStretch(desk.unproven, { from, to }, () => true);
   if (!isChecking(fold) || to <= from) return;
-  const digest = digestText(digestOfWindow(from, digests));
-  fold.emit({ kind: "verified", sheetId, window: { from, to }, digest }, readAt);
+  for (const window of gapsIn({ from, to }, desk.volatile)) {
+    const digest = digestText(digestOfWindow(window.from, digests.slice(window.from - from, window.to - from)));
+    fold.emit({ kind: "verified", sheetId, window, digest }, readAt);
+  }
 }

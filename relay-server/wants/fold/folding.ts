@@ -3,7 +3,7 @@ import type { Change } from "@sheetwire/shared/protocol";
 import type { SpreadsheetState } from "../../sheets/sheets.ts";
 import { sheetDeskOf, type Desk, type Lease, type SheetDesk } from "../desk.ts";
 import { isAfter, type Arrival } from "../placing.ts";
-import { addStretch, cutStretch, type Stretch } from "../stretches.ts";
+import { addStretch, cutStretch, gapsIn, type Stretch } from "../stretches.ts";
 import type { Post, ReadAt } from "../types.ts";
 
 type Draft = Change extends infer C
@@ -73,7 +73,7 @@ export function closeDoubts(
 /** These rows are believed, and looked at again before all else. */
 export function leaveUnproven(fold: Folding, sheetId: number, stretch: Stretch): void {
   const desk = deskOf(fold, sheetId);
-  desk.unproven = addStretch(desk.unproven, stretch, (a) => a);
+  for (const gap of gapsIn(stretch, desk.volatile)) desk.unproven = addStretch(desk.unproven, gap, (a) => a);
 }
 
 export function noteHealed(fold: Folding, rows: number): void {
@@ -87,6 +87,8 @@ export function newLayout(fold: Folding, sheetId: number, desk: SheetDesk, readA
   desk.layoutStamp = { readAt, run: fold.post.run, n: fold.post.n, order: fold.desk.order };
   desk.doubts = [];
   desk.unproven = [];
+  desk.volatile = [];
+  desk.readBy = undefined;
   fold.desk.stamps.forgetSheet(sheetId);
   if (isChecking(fold)) noteHealed(fold, 1);
 }
