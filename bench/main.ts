@@ -1,21 +1,31 @@
-/** `npm run bench [-- NAME …]`: each answers its questions with one JSON line each. Medians; the machine is noisy. */
-import { parseArgs } from "node:util";
+/**
+ * `npm run bench [-- NAME … | -- NAME OPTIONS]`: each answers its questions with one JSON line each. Medians; the machine is
+ * noisy. Options belong to the one bench that is named before them.
+ */
+import { benchMirror, mirrorUsage } from "./mirror/mirror.ts";
 import { benchWants } from "./wants.ts";
 
-const benches: Record<string, () => void | Promise<void>> = { wants: benchWants };
+type Bench = { run: (options: readonly string[]) => void | Promise<void>; usage?: string };
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: { help: { type: "boolean", short: "h" } },
-});
-const unknown = positionals.filter((name) => !(name in benches));
-if (values.help || unknown.length > 0) {
-  process.stderr.write(
-    `${unknown.length > 0 ? `There is no bench ${unknown.join(", ")}.\n` : ""}npm run bench [-- NAME …]\nBenches: ${Object.keys(benches).join(", ")}\n`,
-  );
-  process.exitCode = unknown.length > 0 ? 2 : 0;
+const benches: Record<string, Bench> = {
+  wants: { run: benchWants },
+  mirror: { run: benchMirror, usage: mirrorUsage },
+};
+
+const args = process.argv.slice(2);
+const firstOption = args.findIndex((arg) => arg.startsWith("-"));
+const names = firstOption < 0 ? args : args.slice(0, firstOption);
+const options = firstOption < 0 ? [] : args.slice(firstOption);
+const isHelp = options.includes("--help") || options.includes("-h");
+const unknown = names.filter((name) => !(name in benches));
+const isAstray = options.length > 0 && (names.length !== 1 || benches[names[0] ?? ""]?.usage === undefined);
+if (isHelp || unknown.length > 0 || isAstray) {
+  const known = Object.entries(benches).map(([name, { usage }]) => `  ${usage ?? name}`);
+  const complaint = unknown.length > 0 ? `There is no bench ${unknown.join(", ")}.\n` : "";
+  process.stderr.write(`${complaint}npm run bench [-- NAME …]\n${known.join("\n")}\n`);
+  process.exitCode = isHelp ? 0 : 2;
 } else {
-  for (const [name, run] of Object.entries(benches)) {
-    if (positionals.length === 0 || positionals.includes(name)) await run();
+  for (const [name, { run }] of Object.entries(benches)) {
+    if (names.length === 0 || names.includes(name)) await run(options);
   }
 }

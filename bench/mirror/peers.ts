@@ -1,0 +1,56 @@
+/** Who is measured, and the bundles that run in the browser. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { build } from "esbuild";
+
+export const peerNames = ["floor", "rows", "sqlite", "yjs", "mirror"] as const;
+export type PeerName = (typeof peerNames)[number];
+
+const pageDir = join(import.meta.dirname, "page");
+/** SQLite can hold its files open in a worker only. */
+const paintsFromWorker: readonly PeerName[] = ["sqlite"];
+
+/** Path to content of what a peer's origin serves. */
+export type Assets = Map<string, { type: string; body: string | Uint8Array }>;
+
+/** Bundled and minified as the extension is. Throws when the peer's packages cannot be had. */
+export async function assetsOf(peer: PeerName): Promise<Assets> {
+  const from = `import { peer } from "./${peer}.ts";`;
+  const viaWorker = `import { remotePeer } from "./remote.ts"; const peer = remotePeer(new Worker("/worker.js", { type: "module" }));`;
+  const reload = `import { paint } from "./reload.ts"; ${paintsFromWorker.includes(peer) ? viaWorker : from} void paint(peer);`;
+  const page = `import { remotePeer } from "./remote.ts";
+    globalThis.ask = remotePeer(new Worker("/worker.js", { type: "module" })).ask;`;
+  const script = async (contents: string) => ({ type: "text/javascript", body: await bundled(contents) });
+  const assets: Assets = new Map([
+    ["/", html("/page.js")],
+    ["/reload", html("/reload.js")],
+    ["/page.js", await script(page)],
+    ["/reload.js", await script(reload)],
+    ["/worker.js", await script(`${from} import { serve } from "./worker.ts"; serve(peer);`)],
+  ]);
+  if (peer === "sqlite") {
+    const wasm = createRequire(import.meta.url).resolve("@sqlite.org/sqlite-wasm/sqlite3.wasm");
+    assets.set("/sqlite3.wasm", { type: "application/wasm", body: readFileSync(wasm) });
+  }
+  return assets;
+}
+
+const html = (script: string): { type: string; body: string } => ({
+  type: "text/html",
+  body: `<!doctype html><meta charset="utf-8"><title>bench</title><body><script type="module" src="${script}"></script>`,
+});
+
+async function bundled(contents: string): Promise<string> {
+  const result = await build({
+    stdin: { contents, resolveDir: pageDir, loader: "ts", sourcefile: "entry.ts" },
+    bundle: true,
+    write: false,
+    format: "esm",
+    minify: true,
+    keepNames: true,
+    target: "es2023",
+    logLevel: "silent",
+  });
+  return result.outputFiles[0]?.text ?? "";
+}
