@@ -90,7 +90,8 @@ const host: Host = {
     if (isEnded) throw new Error("The run has ended.");
     if (op.startsWith("local.")) return local(op.slice("local.".length), JSON.parse(args) as unknown, bytes);
     port.postMessage({ op, args, bytes });
-    Atomics.wait(flag, 0, 0);
+    // The waking of the answer before may come late, when this thread already waits for the next one.
+    while (Atomics.load(flag, 0) === 0) Atomics.wait(flag, 0, 0);
     Atomics.store(flag, 0, 0);
     const received: { message: Answer } | undefined = receiveMessageOnPort(port);
     if (received?.message.isEnd) {
