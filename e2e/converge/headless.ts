@@ -3,19 +3,11 @@ import "fake-indexeddb/auto";
 import { createConnection } from "../../extension/connection/connection.ts";
 import { openMirror } from "../../extension/mirror/mirror.ts";
 import { startSync } from "../../extension/sync/sync.ts";
-import type { ControlCell } from "../stage/control.ts";
-
-export type MirroredSheet = { sheetId: number; title: string; rows: (ControlCell[] | null)[] };
-
-export type Headless = {
-  seq: () => Promise<number>;
-  sheets: () => Promise<MirroredSheet[] | undefined>;
-  stop: () => Promise<void>;
-};
+import type { Copy, MirroredSheet } from "./judging.ts";
 
 let names = 0;
 
-export async function openHeadless(relayUrl: string, spreadsheetId: string, token: string): Promise<Headless> {
+export async function openHeadless(relayUrl: string, spreadsheetId: string, token: string): Promise<Copy> {
   names += 1;
   const opened = await openMirror(`converge-${names}`);
   if (!opened.ok) throw new Error(`The mirror did not open: ${opened.why}.`);

@@ -16,10 +16,12 @@ export type Traffic = {
 export type Tap = {
   readonly url: string;
   traffic: () => Traffic;
-  /** Starts to count from nothing; what was sent before stays known. */
+  /** Knows nothing of what was sent before: another spreadsheet. */
+  forget: () => void;
+  /** Counts from nothing; what was sent before stays known. */
   reset: () => void;
-  /** From now on the relay's wants are taken out of its answers, as by a script that is deaf to them. */
-  dropWants: () => void;
+  /** Whether the relay's wants are taken out of its answers, as by a script that is deaf to them. */
+  dropWants: (isDeaf: boolean) => void;
   stop: () => Promise<void>;
 };
 
@@ -86,8 +88,9 @@ export async function openTap(relayUrl: string): Promise<Tap> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     traffic: () => ({ ...traffic }),
+    forget: () => seen.clear(),
     reset: () => (traffic = empty()),
-    dropWants: () => (isDeaf = true),
+    dropWants: (isOn) => (isDeaf = isOn),
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -47,11 +47,14 @@ export type Stage = {
 
 /**
  * Starts Google's stand-in and a relay. `env` reaches the relay. With `emails` the script is one that asks Google who
- * edits, as an admin can choose.
+ * edits, as an admin can choose. In `clockFile` Google writes its virtual time where that is shared.
  */
-export async function openStage(env: Record<string, string> = {}, script: { emails?: boolean } = {}): Promise<Stage> {
-  const args = ["--port", "0"];
-  if (script.emails) {
+export async function openStage(
+  env: Record<string, string> = {},
+  how: { emails?: boolean; clockFile?: string } = {},
+): Promise<Stage> {
+  const args = ["--port", "0", ...(how.clockFile === undefined ? [] : ["--clock-file", how.clockFile])];
+  if (how.emails) {
     const outDir = join(root, "node_modules/.cache/sheetwire/script-with-emails");
     await buildAppsScript({ outDir, emails: true });
     args.push("--bundle", outDir);
@@ -152,18 +155,19 @@ async function startRelay(env: Record<string, string>): Promise<Relay> {
   };
 }
 
-/** Waits for a condition, looking every 50 ms; says what it waited for when it gives up. */
+/** Waits for a condition, looking now and then; says what it waited for when it gives up. */
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | false>,
   withinMs = 30_000,
+  lookEveryMs = 50,
 ): Promise<T> {
   const end = Date.now() + withinMs;
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
     if (Date.now() > end) throw new Error(`Waited ${withinMs} ms in vain for ${what}.`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
   }
 }
 
