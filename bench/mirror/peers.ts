@@ -23,8 +23,8 @@ export async function assetsOf(peer: PeerName): Promise<Assets> {
     globalThis.ask = remotePeer(new Worker("/worker.js", { type: "module" })).ask;`;
   const script = async (contents: string) => ({ type: "text/javascript", body: await bundled(contents) });
   const assets: Assets = new Map([
-    ["/", html("/page.js")],
-    ["/reload", html("/reload.js")],
+    ["/", { type: "text/html", body: html("/page.js", peer) }],
+    ["/reload", { type: "text/html", body: html("/reload.js", peer) }],
     ["/page.js", await script(page)],
     ["/reload.js", await script(reload)],
     ["/worker.js", await script(`${from} import { serve } from "./worker.ts"; serve(peer);`)],
@@ -36,12 +36,11 @@ export async function assetsOf(peer: PeerName): Promise<Assets> {
   return assets;
 }
 
-const html = (script: string): { type: string; body: string } => ({
-  type: "text/html",
-  body: `<!doctype html><meta charset="utf-8"><title>bench</title><body><script type="module" src="${script}"></script>`,
-});
+export const html = (script: string, title: string): string =>
+  `<!doctype html><meta charset="utf-8"><title>${title}</title><body><script type="module" src="${script}"></script>`;
 
-async function bundled(contents: string): Promise<string> {
+/** One script of what is in `page/`. */
+export async function bundled(contents: string): Promise<string> {
   const result = await build({
     stdin: { contents, resolveDir: pageDir, loader: "ts", sourcefile: "entry.ts" },
     bundle: true,

@@ -19,7 +19,7 @@ export type StageNeeds = {
 /** A peer's page, with the worker in which it lives. */
 export type PeerPage = {
   readonly page: Page;
-  ask: <T>(what: string, ...args: unknown[]) => Promise<T>;
+  ask: Ask;
   /** Forgets the most memory that the page's process ever held, and answers what it holds now, in bytes. */
   markMemory: () => Promise<number>;
   /** The most memory since the mark, in bytes. */
@@ -56,13 +56,7 @@ export async function openMirrorStage({ engine, peers, snapshot, skip }: StageNe
   const context = await chromium.launchPersistentContext(profile, {
     executablePath,
     headless: true,
-    args: [
-      `--${engine === "sqlite" ? "enable" : "disable"}-features=${SQLITE_ENGINE}`,
-      "--js-flags=--expose-gc",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
+    args: engineArgs(engine),
   });
   const browser = context.browser();
   if (!browser) throw new Error("Chromium is there, but not its browser session.");
@@ -110,21 +104,40 @@ export async function openMirrorStage({ engine, peers, snapshot, skip }: StageNe
   };
 }
 
-async function openPage(context: BrowserContext, session: CDPSession, url: string): Promise<PeerPage> {
-  const page = await context.newPage();
-  await page.goto(url);
-  const ask = async <T>(what: string, ...args: unknown[]): Promise<T> =>
+/** How Chromium is started for an engine of IndexedDB. */
+export const engineArgs = (engine: Engine): string[] => [
+  `--${engine === "sqlite" ? "enable" : "disable"}-features=${SQLITE_ENGINE}`,
+  "--js-flags=--expose-gc",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+export type Ask = <T>(what: string, ...args: unknown[]) => Promise<T>;
+
+/** Asks the worker of a page. */
+export const askerOf =
+  (page: Page): Ask =>
+  async <T>(what: string, ...args: unknown[]): Promise<T> =>
     (await page.evaluate(
       ([name, ...rest]) =>
         (globalThis as unknown as { ask: (...all: unknown[]) => Promise<unknown> }).ask(name, ...rest),
       [what, ...args],
     )) as T;
+
+async function openPage(context: BrowserContext, session: CDPSession, url: string): Promise<PeerPage> {
+  const page = await context.newPage();
+  await page.goto(url);
+  const ask = askerOf(page);
   let pid: number | undefined;
   return {
     page,
     ask,
     async markMemory() {
-      pid ??= await processOf(session, () => ask("burn", BURN_MS));
+      for (let attempt = 1; pid === undefined && attempt <= 5; attempt += 1) {
+        pid = await processOf(session, () => ask("burn", BURN_MS * attempt));
+      }
+      if (pid === undefined) throw new Error("No process of the page was found.");
       // 5 forgets the peak: see proc(5).
       writeFileSync(`/proc/${pid}/clear_refs`, "5");
       return memoryOf(pid, "VmRSS");
@@ -135,7 +148,7 @@ async function openPage(context: BrowserContext, session: CDPSession, url: strin
 }
 
 /** Which renderer is busy while `work` keeps one busy: pages share processes and browsers keep spare ones. */
-async function processOf(session: CDPSession, work: () => Promise<unknown>): Promise<number> {
+async function processOf(session: CDPSession, work: () => Promise<unknown>): Promise<number | undefined> {
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");
   const renderers = processInfo
     .filter(({ type }) => type === "renderer")
@@ -144,8 +157,7 @@ async function processOf(session: CDPSession, work: () => Promise<unknown>): Pro
   const spent = renderers.map(({ id, before }) => ({ id, ticks: ticksOf(id) - before }));
   const busiest = spent.sort((a, b) => b.ticks - a.ticks)[0];
   // Ticks are hundredths of a second; on a busy machine the page gets but a part of them.
-  if (!busiest || busiest.ticks * 10 < BURN_MS / 10) throw new Error("No process of the page was found.");
-  return busiest.id;
+  return busiest && busiest.ticks * 10 > BURN_MS / 10 ? busiest.id : undefined;
 }
 
 /** The time that a process has had, user and system. */
@@ -165,13 +177,14 @@ function sizeOf(path: string): number {
   return readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0);
 }
 
-async function serve(assets: Assets, snapshot: Uint8Array): Promise<{ url: string; server: Server }> {
+export async function serve(assets: Assets, snapshot: Uint8Array): Promise<{ url: string; server: Server }> {
   const server = createServer((request, response) => {
     const asset =
       request.url === "/snapshot" ? { type: "application/x-ndjson", body: snapshot } : assets.get(request.url ?? "");
     // Isolated, so that the clock ticks in microseconds.
     response.setHeader("cross-origin-opener-policy", "same-origin");
     response.setHeader("cross-origin-embedder-policy", "require-corp");
+    response.setHeader("access-control-allow-origin", "*");
     response.setHeader("cache-control", "no-store");
     if (!asset) return void response.writeHead(404).end();
     response.setHeader("content-type", asset.type);

@@ -19,6 +19,31 @@ const next = (): Cursor => {
   return cursor;
 };
 
+/** Takes a snapshot the way the extension does. */
+async function take(answer: () => Promise<Response>): Promise<void> {
+  let writer: SnapshotWriter | undefined;
+  const result = await fetchSnapshot(
+    { relayUrl: "http://127.0.0.1", spreadsheetId: SPREADSHEET_ID, token: "none" },
+    {
+      head: async (head: SnapshotHead) => {
+        rowCount = head.spreadsheet.sheets[0]?.rows ?? 0;
+        writer = await copy.startSnapshot(head);
+      },
+      rows: async (pieces) => writer?.putRows(pieces),
+    },
+    {
+      fetch: answer,
+      signal: new AbortController().signal,
+      after: (ms, run) => {
+        const timer = setTimeout(run, ms);
+        return () => clearTimeout(timer);
+      },
+    },
+  );
+  if (!result.ok || !writer) throw new Error(`The snapshot was not taken: ${JSON.stringify(result)}`);
+  cursor = await writer.finish();
+}
+
 export const peer: Peer = {
   async open() {
     const opened = await openMirror();
@@ -29,29 +54,8 @@ export const peer: Peer = {
     cursor = held?.cursor;
     rowCount = held?.sheets[0]?.rows ?? 0;
   },
-  async load(snapshot) {
-    let writer: SnapshotWriter | undefined;
-    const result = await fetchSnapshot(
-      { relayUrl: "http://127.0.0.1", spreadsheetId: SPREADSHEET_ID, token: "none" },
-      {
-        head: async (head: SnapshotHead) => {
-          rowCount = head.spreadsheet.sheets[0]?.rows ?? 0;
-          writer = await copy.startSnapshot(head);
-        },
-        rows: async (pieces) => writer?.putRows(pieces),
-      },
-      {
-        fetch: () => Promise.resolve(new Response(snapshot)),
-        signal: new AbortController().signal,
-        after: (ms, run) => {
-          const timer = setTimeout(run, ms);
-          return () => clearTimeout(timer);
-        },
-      },
-    );
-    if (!result.ok || !writer) throw new Error(`The snapshot was not taken: ${JSON.stringify(result)}`);
-    cursor = await writer.finish();
-  },
+  load: (snapshot) => take(() => Promise.resolve(new Response(snapshot))),
+  loadFrom: (url) => take(() => fetch(url)),
   async edit({ row, column, cell }) {
     const at = next();
     const change: Change = {

@@ -19,6 +19,8 @@ export interface Peer {
   ready?(): Promise<void>;
   /** From the snapshot's bytes to the last committed transaction, the content parsed and validated. */
   load(snapshot: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** The same from the network, with nothing but what is under way in memory. */
+  loadFrom?(url: string): Promise<void>;
   /** Answers when the edit is committed. */
   edit(edit: Edit): Promise<void>;
   insertTop(cells: Cell[]): Promise<void>;

@@ -48,6 +48,8 @@ function answersOf(peer: Peer) {
       return (await timed(() => peer.load(bytes))).ms;
     },
 
+    loadFrom: async (url: string) => peer.loadFrom?.(url),
+
     dropSnapshot: () => {
       snapshot = undefined;
       (globalThis as { gc?: () => void }).gc?.();

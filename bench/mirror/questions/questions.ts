@@ -51,6 +51,7 @@ export async function askAll(round: Round): Promise<void> {
   };
 
   await load(round, answerers(), tell);
+  if (size === "-10m" && round.asks("renderer-10m")) await renderer(round, tell);
   if (round.asks("reload") && size === "") {
     const painted: Times = new Map();
     for (let turn = 0; turn < round.rounds; turn += 1) {
@@ -99,7 +100,7 @@ async function load({ stage, rounds, asks, size }: Round, peers: readonly PeerNa
       const page = await stage.open(peer);
       await page.ask("open");
       await page.ask("fetchSnapshot", "/snapshot");
-      const before = await page.markMemory();
+      const before = asks(`memory${size}`) ? await page.markMemory() : Number.NaN;
       timesOf(times, peer).push(await page.ask<number>("load"));
       timesOf(memory, peer).push(page.mostMemory() - before);
       timesOf(bytes, peer).push((await page.ask<number | undefined>("storedBytes")) ?? stage.storedBytes(peer));
@@ -111,6 +112,23 @@ async function load({ stage, rounds, asks, size }: Round, peers: readonly PeerNa
   if (asks(`load${size}`)) tell(`load${size}`, "ms", times);
   if (asks(`memory${size}`)) tell(`memory${size}`, "bytes", memory);
   if (asks("stored-bytes") && size === "") tell("stored-bytes", "bytes", bytes);
+}
+
+/** The most that a page ever holds, itself included, that takes the sheet from the network and scrolls through it. */
+async function renderer({ stage, model }: Round, tell: Tell): Promise<void> {
+  await stage.clear("mirror");
+  const page = await stage.open("mirror");
+  await page.ask("open");
+  await page.markMemory();
+  await page.ask("loadFrom", "/snapshot");
+  for (let n = 0; n < VIEWPORTS; n += 1) {
+    const place = { row: placeAt(n, model.rows.length), column: 0 };
+    const { hashes } = await page.ask<Viewed>("viewports", [place]);
+    check("mirror", "viewport", hashes, [model.viewport(place)]);
+  }
+  tell("renderer-10m", "bytes", new Map([["mirror", [page.mostMemory()]]]));
+  await page.ask("close");
+  await page.close();
 }
 
 /** The first viewport of a worker that was just started, its opening of the store included. */

@@ -1,0 +1,29 @@
+/**
+ * The background of an extension that holds the mirror and nothing else: woken by a message, it commits one edit and says
+ * how long the commit itself took.
+ */
+import { peer } from "./mirror.ts";
+import type { Edit } from "./peer.ts";
+
+type Runtime = {
+  onMessage: { addListener(listen: (message: Edit, sender: unknown, answer: (value: unknown) => void) => true): void };
+};
+const { runtime } = (globalThis as unknown as { chrome: { runtime: Runtime } }).chrome;
+
+let opening: Promise<void> | undefined;
+
+async function commit(edit: Edit): Promise<number> {
+  await (opening ??= peer.open());
+  const began = performance.now();
+  await peer.edit(edit);
+  return performance.now() - began;
+}
+
+// Registered in the first turn: the browser hands over the message for which it started the worker.
+runtime.onMessage.addListener((edit, _sender, answer) => {
+  commit(edit).then(
+    (ms) => answer({ ms }),
+    (error: unknown) => answer({ error: String(error) }),
+  );
+  return true;
+});
