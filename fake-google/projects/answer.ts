@@ -27,6 +27,18 @@ const planSchema = z.object({
   afterMs: z.number().optional(),
 });
 const scopeSchema = z.object({ scope: z.enum(["script", "document", "user"]) });
+const sleepSchema = z.number().nonnegative();
+const keySchema = z.object({ key: z.string() });
+const keysSchema = z.object({ keys: z.array(z.string()) });
+const setSchema = z.object({ values: strings, deleteAllOthers: z.boolean().default(false) });
+const putSchema = z.object({ values: strings, seconds: z.number() });
+const timeoutSchema = z.object({ timeoutMs: z.number() });
+const uidSchema = z.object({ uid: z.string() });
+const sheetIdSchema = z.object({ sheetId: z.number() });
+const appendSchema = z.object({ row: z.int().nonnegative(), values: z.array(written) });
+const a1Schema = z.object({ a1: z.string() });
+const writeSchema = areaSchema.extend({ values: z.array(z.array(written)) });
+const formatSchema = areaSchema.extend({ format: z.string().max(200) });
 
 const say = (value: unknown): Answer => ({ json: JSON.stringify(value ?? null) });
 
@@ -54,32 +66,28 @@ export async function answer(
     case "fetch":
       return onFetch(project, run, args, bytes);
     case "time":
-      await run.work.aside(() => project.clock.wait(z.number().nonnegative().parse(args), "a script to wake"));
+      await run.work.aside(() => project.clock.wait(sleepSchema.parse(args), "a script to wake"));
       return say(null);
     case "properties": {
       const { store } = storeSchema.parse(args);
       const properties = project.propertiesOf(store, run.user);
       if (what === "get" || what === "all") usage.propertyReads++;
       else usage.propertyWrites++;
-      if (what === "get") return say(properties.get(z.object({ key: z.string() }).parse(args).key));
+      if (what === "get") return say(properties.get(keySchema.parse(args).key));
       if (what === "all") return say(properties.all());
       if (what === "set") {
-        const { values, deleteAllOthers } = z
-          .object({ values: strings, deleteAllOthers: z.boolean().default(false) })
-          .parse(args);
+        const { values, deleteAllOthers } = setSchema.parse(args);
         return say(properties.set(values, deleteAllOthers));
       }
-      return say(
-        what === "delete" ? properties.delete(z.object({ key: z.string() }).parse(args).key) : properties.deleteAll(),
-      );
+      return say(what === "delete" ? properties.delete(keySchema.parse(args).key) : properties.deleteAll());
     }
     case "cache": {
       const cache = project.cacheOf(storeSchema.parse(args).store, run.user);
       if (what === "put") {
-        const { values, seconds } = z.object({ values: strings, seconds: z.number() }).parse(args);
+        const { values, seconds } = putSchema.parse(args);
         return say(cache.put(values, seconds));
       }
-      const { keys } = z.object({ keys: z.array(z.string()) }).parse(args);
+      const { keys } = keysSchema.parse(args);
       return say(
         what === "get" ? cache.get(keys[0] ?? "") : what === "getAll" ? cache.getAll(keys) : cache.remove(keys),
       );
@@ -90,7 +98,7 @@ export async function answer(
       if (what === "has") return say(lock.has(run.id));
       if (what === "release") return say(lock.release(run.id));
       usage.locks++;
-      const { timeoutMs } = z.object({ timeoutMs: z.number() }).parse(args);
+      const { timeoutMs } = timeoutSchema.parse(args);
       return say(await run.work.aside(() => lock.take(run.id, timeoutMs)));
     }
     case "triggers":
@@ -156,8 +164,7 @@ function onTriggers(project: Project, run: Execution, what: string, args: unknow
   });
   if (what === "list") return project.triggers.ownedBy(run.user).map(described);
   if (what === "delete") {
-    if (!project.triggers.remove(z.object({ uid: z.string() }).parse(args).uid, run.user))
-      throw new Error("Trigger not found.");
+    if (!project.triggers.remove(uidSchema.parse(args).uid, run.user)) throw new Error("Trigger not found.");
     return null;
   }
   const { afterMs, ...plan } = planSchema.parse(args);
@@ -167,7 +174,7 @@ function onTriggers(project: Project, run: Execution, what: string, args: unknow
 
 function onCells(project: Project, op: string, args: unknown): unknown {
   const { spreadsheet, usage } = project;
-  const { sheetId } = z.object({ sheetId: z.number() }).parse(args);
+  const { sheetId } = sheetIdSchema.parse(args);
   const sheet = spreadsheet.sheetById(sheetId);
   if (!sheet) throw new Error(`Sheet ${sheetId} not found`);
   switch (op) {
@@ -179,21 +186,21 @@ function onCells(project: Project, op: string, args: unknown): unknown {
       return null;
     }
     case "sheet.append": {
-      const { row, values } = z.object({ row: z.int().nonnegative(), values: z.array(written) }).parse(args);
+      const { row, values } = appendSchema.parse(args);
       if (row >= sheet.rowCount) sheet.rowCount = row + 1;
       return write(project, sheet, { row, column: 0 }, [values]);
     }
     case "range.parse": {
-      const area = parseA1(z.object({ a1: z.string() }).parse(args).a1, sheet);
+      const area = parseA1(a1Schema.parse(args).a1, sheet);
       const fits = area && area.row + area.rows <= sheet.rowCount && area.column + area.columns <= sheet.columnCount;
       return fits ? { sheetId, ...area } : null;
     }
     case "range.write": {
-      const { row, column, values } = areaSchema.extend({ values: z.array(z.array(written)) }).parse(args);
+      const { row, column, values } = writeSchema.parse(args);
       return write(project, sheet, { row, column }, values);
     }
     case "range.format": {
-      const area = areaSchema.extend({ format: z.string().max(200) }).parse(args);
+      const area = formatSchema.parse(args);
       for (let row = area.row; row < area.row + area.rows; row++) {
         for (let column = area.column; column < area.column + area.columns; column++)
           spreadsheet.put(sheet, row, column, { ...cellAt(sheet, row, column), format: area.format });
