@@ -9,7 +9,7 @@ import type { Cursor, Row, Sheet } from "@sheetwire/shared/protocol";
 import { GapError, MismatchError, type Copy } from "../../extension/mirror/mirror.ts";
 
 /** What of a copy the sync uses. */
-export type SyncedCopy = Pick<Copy, "cursor" | "take" | "startSnapshot" | "sheets">;
+export type SyncedCopy = Pick<Copy, "cursor" | "take" | "startSnapshot" | "continueSnapshot" | "sheets">;
 
 export type CopyContents = {
   cursor: Cursor | undefined;
@@ -53,6 +53,8 @@ export function createMemoryCopy(spreadsheetId: string): ReadableCopy {
       model = work;
       cursor = next;
     },
+    // What broke off is begun again.
+    continueSnapshot: async () => undefined,
     async startSnapshot(head) {
       const coming = emptyModel();
       const { epoch, seq, chain, spreadsheet } = head;
@@ -76,6 +78,7 @@ export function createMemoryCopy(spreadsheetId: string): ReadableCopy {
           cursor = { epoch, seq, chain };
           return cursor;
         },
+        async leave() {},
         async abandon() {
           coming.sheets.clear();
         },

@@ -92,12 +92,14 @@ export function startWorker({ clock, dice, weather, copy, relay, dial, trace }: 
       cursor: () => within("cursor", () => copy.cursor()),
       sheets: () => within("sheets", () => copy.sheets()),
       take: (changes, cursor) => within(`take to ${cursor.seq}`, () => copy.take(changes, cursor)),
-      startSnapshot: (head) =>
+      continueSnapshot: () => within("continue", () => copy.continueSnapshot()),
+      startSnapshot: (head, etag) =>
         within(`snapshot of ${head.seq}`, async () => {
-          const writer = await copy.startSnapshot(head);
+          const writer = await copy.startSnapshot(head, etag);
           return {
             putRows: (pieces) => within("rows", () => writer.putRows(pieces)),
-            finish: () => within("finish", () => writer.finish()),
+            finish: (last) => within("finish", () => writer.finish(last)),
+            leave: () => within("leave", () => writer.leave()),
             abandon: () => within("abandon", () => writer.abandon()),
           };
         }),

@@ -1,87 +1,122 @@
-import { Dexie, type EntityTable, type Table, type Transaction } from "dexie";
-import type { Change, Cursor, Row, Sheet, Spreadsheet } from "@sheetwire/shared/protocol";
+import { Dexie, type EntityTable, type Table } from "dexie";
+import type { Change, Cursor, Row, Sheet, SnapshotHead, Spreadsheet } from "@sheetwire/shared/protocol";
+import type { Layout } from "./image/image.ts";
 import type { ChangeSummary } from "./summary.ts";
 
 /** The layout of the database as README.md describes it. Raised with every change of a store or of a record's shape. */
-export const MIRROR_VERSION = 1;
+export const MIRROR_VERSION = 2;
 export const MIRROR_NAME = "sheetwire-mirror";
 
-/** One spreadsheet: which copy is shown, which is arriving, and how far the shown one is. */
-export type SpreadsheetRecord = {
+/** One spreadsheet: which copy is shown, which is arriving, and how far its blocks are. */
+export type CopyRecord = {
   spreadsheetId: string;
-  /** Properties of the shown copy, or of the first one while it arrives. */
+  /** Properties at the last checkpoint, or of the first copy while it arrives. */
   spreadsheet: Spreadsheet;
   /** The copy that readers see. While the first copy arrives, that one. */
   shown: string;
   /** Whether the shown copy has arrived completely. */
   whole: boolean;
-  /** The place in the log at which the shown copy stands; absent until it is whole. */
+  /** The place in the log at which the blocks stand: the last checkpoint. The tail goes on from there. */
   cursor?: Cursor;
-  /** A copy that is being fetched, if it is another than the shown one. */
-  coming?: string;
+  /** A copy that is being fetched, whether it is the shown one or not. */
+  arriving?: { copy: string; head: SnapshotHead; etag?: string };
   /** Counts copies, so that each has a name of its own. */
   copies: number;
+  /** Counts what happened to the lists of pieces, so that readers notice. */
+  revision: number;
+  /** The seq from which on the log tells all that happened to the copy. */
+  historyFrom: number;
+  /** Places of sheets whose blocks are not needed any more; they go when nobody reads them. */
+  dropped: number[];
+  /** What the log weighed at the last checkpoint, in bytes and changes, as far as it has been counted. */
+  history: { bytes: number; changes: number };
+  /** When it was followed last, in milliseconds since 1970. */
+  usedAt: number;
 };
 
-/** Rows that stand together in a sheet: those of a block, or so many unknown or blank ones that need no block. */
-export type Stretch = { rows: number; block: number | "unknown" | "blank" };
-
-/** One sheet of one copy. */
-export type SheetRecord = {
+/** One sheet of one copy at the last checkpoint. */
+export type GridRecord = {
+  place: number;
   copy: string;
   sheetId: number;
-  spreadsheetId: string;
   sheet: Sheet;
-  /** From the top; their `rows` add up to the sheet's. */
-  stretches: Stretch[];
+  /** Five numbers a block: id, rows, bytes, layout, and 1 where rows of it may be unknown. */
+  blocks: Float64Array<ArrayBuffer>;
+  /** Three numbers a piece, from the top: -1 for blank, -2 for unknown or the block's index in `blocks`; first row in it; rows. */
+  pieces: Float64Array<ArrayBuffer>;
   nextBlock: number;
+  layout: number;
+  layouts: [number, Layout][];
+  /** Ids of blocks that are not needed any more. */
+  dropped: number[];
 };
 
-/** Up to some hundred rows. Null is a row that is still being read. */
-export type BlockRecord = { copy: string; sheetId: number; block: number; rows: (Row | null)[] };
-
-/** A change that was applied, in words; and as it came, where it is small enough for a cell's history. */
-export type ChangeRecord = { spreadsheetId: string; seq: number; summary: ChangeSummary | null; change: Change | null };
-
-export type MirrorTables = {
-  spreadsheets: EntityTable<SpreadsheetRecord, "spreadsheetId">;
-  sheets: Table<SheetRecord, [string, number]>;
-  blocks: Table<BlockRecord, [string, number, number]>;
-  changes: Table<ChangeRecord, [string, number]>;
+/** What a change did, and what is needed to undo it. */
+export type LogEntry = {
+  change: Change;
+  summary: ChangeSummary | null;
+  /** Contents that are not in the copy any more: of rows or columns that went, or of rows that `cells` found unknown. */
+  lost?: (Row | null)[];
+  /** The spreadsheet before a `sheets` change. */
+  before?: Spreadsheet;
 };
 
-/**
- * The tables bound to a transaction. Dexie finds the transaction of an unbound table by following promises, and loses it
- * after a hundred awaits in a row that do not touch the database, as when many small changes are applied to a loaded block.
- */
-export const tablesOf = (transaction: Transaction): MirrorTables => ({
-  spreadsheets: transaction.table("spreadsheets") as MirrorTables["spreadsheets"],
-  sheets: transaction.table("sheets"),
-  blocks: transaction.table("blocks"),
-  changes: transaction.table("changes"),
-});
+/** What one commit brought. */
+export type LogRecord = {
+  spreadsheetId: string;
+  first: number;
+  last: number;
+  cursor: Cursor;
+  entries: LogEntry[];
+  /** About how many bytes this takes. */
+  bytes: number;
+};
 
+export type MirrorStore = "copies" | "grids" | "packed" | "log";
+
+/** Keeps the schema and its versions. Hot paths use its own handle, by `begin`. */
 export class MirrorDatabase extends Dexie {
-  declare spreadsheets: MirrorTables["spreadsheets"];
-  declare sheets: MirrorTables["sheets"];
-  declare blocks: MirrorTables["blocks"];
-  declare changes: MirrorTables["changes"];
+  declare copies: EntityTable<CopyRecord, "spreadsheetId">;
+  declare grids: Table<GridRecord, number>;
+  declare packed: Table<Uint8Array<ArrayBuffer>, number>;
+  declare log: Table<LogRecord, [string, number]>;
 
   constructor(name: string) {
-    // `relaxed`: after a power cut rows and cursor go back together, and the relay sends the rest again. No cache: what
-    // is read inside a transaction is changed in place there.
-    super(name, { chromeTransactionDurability: "relaxed", cache: "disabled" });
-    this.version(MIRROR_VERSION).stores({
+    super(name, { chromeTransactionDurability: "relaxed", cache: "disabled", autoOpen: false });
+    this.version(1).stores({
       spreadsheets: "spreadsheetId",
       sheets: "[copy+sheetId]",
       blocks: "[copy+sheetId+block]",
       changes: "[spreadsheetId+seq]",
     });
+    // Rows as structured clones became packed blocks. What was held is fetched again: it is the relay's anyway.
+    this.version(MIRROR_VERSION).stores({
+      spreadsheets: null,
+      sheets: null,
+      blocks: null,
+      changes: null,
+      copies: "spreadsheetId",
+      grids: "++place, copy",
+      packed: "",
+      log: "[spreadsheetId+first]",
+    });
+  }
+
+  /** `relaxed`: after a power cut content and cursor go back together, and the relay sends the rest again. */
+  begin(stores: MirrorStore[], mode: "readonly" | "readwrite"): IDBTransaction {
+    const raw = this.backendDB();
+    if (!raw) throw new DOMException("The mirror is closed.", "InvalidStateError");
+    return raw.transaction(stores, mode, { durability: "relaxed" });
   }
 }
 
-/** All keys of one copy in `sheets` and `blocks`: arrays sort after numbers, so `[]` is above every key part. */
-export const keysOfCopy = (copy: string): [lower: [string], upper: [string, never[]]] => [[copy], [copy, []]];
+/** The key of a block. A sheet has a range of keys of its own: 2^32 blocks are more than it will ever write. */
+export const blockKey = (place: number, block: number): number => place * 2 ** 32 + block;
+export const blocksOfPlace = (place: number, from = 0): IDBKeyRange =>
+  IDBKeyRange.bound(blockKey(place, from), blockKey(place + 1, 0), false, true);
+/** Log records of a spreadsheet that begin in `from..to`. Arrays sort after numbers. */
+export const logFrom = (spreadsheetId: string, from = 0, to?: number): IDBKeyRange =>
+  IDBKeyRange.bound([spreadsheetId, from], [spreadsheetId, to ?? []]);
 
 /**
  * The version of the database that is there, in Dexie's counting, or nothing. It is looked up without Dexie, which would

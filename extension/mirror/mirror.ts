@@ -6,21 +6,30 @@
 import type { Change, Cursor, GridRange, Sheet, SnapshotHead } from "@sheetwire/shared/protocol";
 import { MirrorDatabase, MIRROR_NAME, MIRROR_VERSION, storedVersion } from "./database.ts";
 import { createNotices, type Notice } from "./notices.ts";
+import { createHistory, pastViews, type CellHistory, type Moment, type NotKept } from "./past.ts";
+import { createReader, type Viewport } from "./reader.ts";
 import {
-  createReader,
-  type CellHistory,
+  createScans,
   type ColumnStatistics,
   type Hit,
+  type RangeSum,
+  type ScanOptions,
   type SheetProof,
-  type Viewport,
-} from "./reader.ts";
+} from "./scans.ts";
+import type { Continued, SnapshotWriter } from "./snapshot-writer.ts";
+import { storageOf, type StorageUse } from "./storage-use.ts";
 import type { ChangeSummary } from "./summary.ts";
-import { createWriter, type SnapshotWriter } from "./writer.ts";
+import { currentViews, type Views } from "./views.ts";
+import { createWriter, type Writer } from "./writer.ts";
 
+export { GapError, MismatchError } from "./faults.ts";
 export type { Notice } from "./notices.ts";
-export type { CellHistory, ColumnStatistics, HistoryEntry, Hit, SheetProof, Viewport } from "./reader.ts";
+export type { CellHistory, HistoryEntry, Moment, NotKept } from "./past.ts";
+export type { Viewport } from "./reader.ts";
+export type { ColumnStatistics, Hit, Progress, RangeSum, ScanOptions, SheetProof } from "./scans.ts";
+export type { Continued, SnapshotWriter } from "./snapshot-writer.ts";
+export type { StorageUse } from "./storage-use.ts";
 export type { ChangeSummary } from "./summary.ts";
-export { GapError, MismatchError, type SnapshotWriter } from "./writer.ts";
 
 /** A spreadsheet that is held, with the properties of its sheets; `rows` is how many there are in the copy. */
 export type HeldSpreadsheet = {
@@ -34,6 +43,21 @@ export type HeldSpreadsheet = {
   cursor: Cursor | undefined;
 };
 
+/** What can be asked of a copy, of the present one and of an earlier one alike. */
+export interface CopyReader {
+  sheets(): Promise<HeldSpreadsheet | undefined>;
+  /** The cells of a range as they are now, with the seq they belong to. Null rows are still being read. */
+  viewport(sheetId: number, range: GridRange): Promise<Viewport | undefined>;
+  /** Cells whose display text or formula contains `text`, case ignored, as they are found. */
+  search(text: string, options?: { most?: number } & ScanOptions): AsyncGenerator<Hit>;
+  columnStatistics(sheetId: number, column: number, options?: ScanOptions): Promise<ColumnStatistics | undefined>;
+  rangeSum(sheetId: number, range: GridRange, options?: ScanOptions): Promise<RangeSum | undefined>;
+  /** A sheet as text, in pieces: `csv` of display texts (RFC 4180), or `json`, one row of cells a line. */
+  exportRows(sheetId: number, format: "csv" | "json", options?: ScanOptions): AsyncGenerator<string>;
+  /** The digest of each sheet, computed from the copy, to be compared with the relay's at the same seq. */
+  verify(options?: ScanOptions): Promise<{ seq: number | undefined; sheets: SheetProof[] }>;
+}
+
 /**
  * One spreadsheet's copy.
  *
@@ -43,32 +67,25 @@ export type HeldSpreadsheet = {
  * - M3: while a new copy arrives the old one stays readable; a first copy can be read as it arrives.
  * - M4: `verified` changes are checked against the copy's own digest; a difference throws.
  */
-export interface Copy {
-  sheets(): Promise<HeldSpreadsheet | undefined>;
-  /** The cells of a range as they are now, with the seq they belong to. Null rows are still being read. */
-  viewport(sheetId: number, range: GridRange): Promise<Viewport | undefined>;
-  /** Cells whose display text or formula contains `text`, case ignored, as they are found. */
-  search(text: string, options?: { most?: number; signal?: AbortSignal }): AsyncGenerator<Hit>;
-  columnStatistics(sheetId: number, column: number): Promise<ColumnStatistics | undefined>;
+export interface Copy extends CopyReader {
   /** What one cell held before, newest first, followed through moved rows; as far back as changes are kept. */
   history(sheetId: number, row: number, column: number): Promise<CellHistory>;
-  /**
-   * Earlier states are not kept: rows that were deleted are gone from the copy. Only the present seq is answered; for
-   * others ask the relay's snapshot endpoint, which serves past moments.
-   */
-  at(seq: number): Promise<{ ok: true; copy: Copy } | { ok: false; code: "not-kept"; kept: number | undefined }>;
-  /** A sheet as text, in pieces: `csv` of display texts (RFC 4180), or `json`, one row of cells a line. */
-  exportRows(sheetId: number, format: "csv" | "json"): AsyncGenerator<string>;
-  /** The digest of each sheet, computed from the copy, to be compared with the relay's. */
-  verify(): Promise<SheetProof[]>;
-  /** The latest changes in words, newest first; the last 500 and a few more are kept. `afterSeq` asks only for newer ones. */
+  /** The copy as it was, as far back as what went is kept. */
+  at(moment: Moment): Promise<{ ok: true; seq: number; copy: CopyReader } | NotKept>;
+  /** The latest changes in words, newest first, 500 at most. `afterSeq` asks only for newer ones. */
   changes(afterSeq?: number): Promise<ChangeSummary[]>;
+  storage(): Promise<StorageUse | undefined>;
 
   cursor(): Promise<Cursor | undefined>;
   take(changes: readonly Change[], cursor: Cursor): Promise<void>;
-  startSnapshot(head: SnapshotHead): Promise<SnapshotWriter>;
+  /** `etag` names the snapshot to the relay, so that it can be continued. */
+  startSnapshot(head: SnapshotHead, etag?: string): Promise<SnapshotWriter>;
+  /** A copy that broke off and can be continued, if there is one. */
+  continueSnapshot(): Promise<Continued | undefined>;
   /** Drops everything that is held of the spreadsheet. */
   forget(): Promise<void>;
+  /** Folds what came since the last checkpoint into blocks. It happens by itself when changes pause. */
+  checkpoint(): Promise<void>;
 }
 
 export interface Mirror {
@@ -76,18 +93,35 @@ export interface Mirror {
   held(): Promise<HeldSpreadsheet[]>;
   /** Tells of every commit, those of other contexts included. */
   subscribe(listener: (notice: Notice) => void): () => void;
+  /** Calls once when the browser takes the database away: deleted, or a newer version wants it. */
+  onLost(listener: () => void): void;
   close(): void;
 }
+
+export type MirrorOptions = {
+  /** Quiet time after which the tail is folded, in milliseconds. */
+  checkpointAfterMs?: number;
+  now?: () => number;
+};
 
 /** Opens the mirror, or says that a newer version made it (it is left as it is) or that it cannot be opened. */
 export async function openMirror(
   name: string = MIRROR_NAME,
+  options: MirrorOptions = {},
 ): Promise<{ ok: true; mirror: Mirror } | { ok: false; why: "newer" | "failed"; detail: string }> {
   const database = new MirrorDatabase(name);
+  let isLost = false;
+  const lostListeners = new Set<() => void>();
+  const lose = (): void => {
+    if (isLost) return;
+    isLost = true;
+    for (const listener of lostListeners) listener();
+  };
   // A newer version of us is opening it, or it is being deleted. Dexie would open it again, and write into what it does
   // not know.
   database.on("versionchange", () => {
     database.close();
+    lose();
     return false;
   });
   try {
@@ -100,30 +134,62 @@ export async function openMirror(
     database.close();
     return { ok: false, why: "failed", detail: error instanceof Error ? error.name : "unknown" };
   }
+  database.on("close", lose);
   const notices = createNotices(name);
+  const copies = new Map<string, { copy: Copy; writer: Writer }>();
   const mirror: Mirror = {
-    of: (spreadsheetId) => copyOf(spreadsheetId),
+    of: (spreadsheetId) => {
+      const known = copies.get(spreadsheetId) ?? copyOf(database, spreadsheetId, notices.tell, options);
+      copies.set(spreadsheetId, known);
+      return known.copy;
+    },
     held: async () => {
-      const ids = await database.spreadsheets.toCollection().primaryKeys();
-      const held = await Promise.all(ids.map((id) => copyOf(id).sheets()));
+      const ids = await database.copies.toCollection().primaryKeys();
+      const held = await Promise.all(ids.map((id) => mirror.of(id).sheets()));
       return held.filter((one) => one !== undefined);
     },
     subscribe: notices.subscribe,
+    onLost: (listener) => {
+      if (isLost) listener();
+      else lostListeners.add(listener);
+    },
     close: () => {
       notices.close();
+      lostListeners.clear();
+      for (const { writer } of copies.values()) writer.stop();
       database.close();
     },
   };
-  const copyOf = (spreadsheetId: string): Copy => {
-    const copy: Copy = {
-      ...createReader(database, spreadsheetId),
-      ...createWriter(database, spreadsheetId, notices.tell),
-      at: async (seq) => {
-        const cursor = await copy.cursor();
-        return cursor?.seq === seq ? { ok: true, copy } : { ok: false, code: "not-kept", kept: cursor?.seq };
-      },
-    };
-    return copy;
-  };
   return { ok: true, mirror };
+}
+
+function copyOf(
+  database: MirrorDatabase,
+  spreadsheetId: string,
+  tell: (notice: Notice) => void,
+  { checkpointAfterMs, now = Date.now }: MirrorOptions,
+): { copy: Copy; writer: Writer } {
+  const views = currentViews(database, spreadsheetId);
+  const writer = createWriter(database, spreadsheetId, {
+    tell,
+    now,
+    ...(checkpointAfterMs === undefined ? {} : { checkpointAfterMs }),
+  });
+  const readerOf = (of: Views): CopyReader => ({
+    ...createReader(of, spreadsheetId),
+    ...createScans(of, spreadsheetId),
+  });
+  const { stop: _, ...writing } = writer;
+  const copy: Copy = {
+    ...createReader(views, spreadsheetId),
+    ...createScans(views, spreadsheetId),
+    ...createHistory(views, spreadsheetId),
+    ...writing,
+    storage: () => storageOf(database, spreadsheetId),
+    at: async (moment) => {
+      const past = await pastViews(views, spreadsheetId, moment);
+      return past.ok ? { ok: true, seq: past.seq, copy: readerOf(past.views) } : past;
+    },
+  };
+  return { copy, writer };
 }

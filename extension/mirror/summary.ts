@@ -39,7 +39,7 @@ const base = (change: Change): Pick<ChangeSummary, "seq" | "loggedAt" | "cause" 
   ...(change.actor === undefined ? {} : { actor: change.actor }),
 });
 
-/** Says which cells really differ; `before` are the rows that stood there, null where unknown. Null: nothing differs. */
+/** Says which cells really differ; `before` is what stood in the rectangle, null where a row was unknown. Null: nothing differs. */
 export function summariseCells(
   change: ChangeOf<"cells">,
   before: readonly (Row | null)[],
@@ -56,7 +56,7 @@ export function summariseCells(
   let differing = 0;
   change.cells.forEach((cells, r) => {
     for (let c = 0; c < width; c += 1) {
-      if (sameCell(cells[c] ?? null, before[r]?.[at.column + c] ?? null)) continue;
+      if (sameCell(cells[c] ?? null, before[r]?.[c] ?? null)) continue;
       differing += 1;
       box.top = Math.min(box.top, r);
       box.bottom = Math.max(box.bottom, r);
@@ -82,7 +82,7 @@ export function summariseCells(
     what: "cell",
     where: cellName(place.row, place.column),
     place,
-    before: cut(displayOf(before[box.top]?.[place.column] ?? null)),
+    before: cut(displayOf(before[box.top]?.[box.left] ?? null)),
     after: cut(displayOf(after)),
     ...(formula === undefined ? {} : { formula: cut(formula) }),
   };

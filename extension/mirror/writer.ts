@@ -1,322 +1,242 @@
 import { seedOf } from "@sheetwire/shared/digest";
-import { MisfitError, widthOf } from "@sheetwire/shared/grid";
-import type { Change, Cursor, SnapshotHead, SnapshotRows, Spreadsheet } from "@sheetwire/shared/protocol";
+import type { Change, Cursor } from "@sheetwire/shared/protocol";
+import { BrokenBlockError } from "../packed/packed.ts";
+import { applyWithWords } from "./applying.ts";
+import { Blocks } from "./blocks.ts";
+import { checkpoint, type TailWeight } from "./checkpoint.ts";
+import { logFrom, type CopyRecord, type LogEntry, type LogRecord, type MirrorDatabase } from "./database.ts";
+import { withRoom } from "./eviction.ts";
+import { GapError, MismatchError } from "./faults.ts";
+import type { Image } from "./image/image.ts";
 import type { Copy } from "./mirror.ts";
-import {
-  keysOfCopy,
-  tablesOf,
-  type ChangeRecord,
-  type MirrorDatabase,
-  type MirrorTables,
-  type SheetRecord,
-  type SpreadsheetRecord,
-} from "./database.ts";
 import type { Notice } from "./notices.ts";
-import { summariseCells, summariseColumns, summariseRows, summariseSheets, type ChangeSummary } from "./summary.ts";
-import { WorkingSheet } from "./working-sheet.ts";
+import { committed, giveUp, settled } from "./requests.ts";
+import { alone } from "./locks.ts";
+import { continueSnapshot, startSnapshot, type SnapshotNeeds } from "./snapshot-writer.ts";
+import { dropEverything, sweep } from "./sweep.ts";
+import { loadImage } from "./views.ts";
 
-/** Changes came that do not follow on what is held. */
-export class GapError extends Error {
-  override readonly name = "GapError";
-}
+/** Quiet time after which the tail is folded into blocks, in milliseconds. */
+const CHECKPOINT_AFTER_MS = 1_000;
+/** The tail is folded without waiting for quiet when it has more operations: so many, or so many for each block. */
+const TAIL_LEAST_OPERATIONS = 4_096;
+const TAIL_OPERATIONS_PER_BLOCK = 8;
 
-/** The copy's own digest differs from the one with which the relay proved a window. */
-export class MismatchError extends Error {
-  override readonly name = "MismatchError";
-}
+export type Writer = Pick<Copy, "cursor" | "take" | "startSnapshot" | "continueSnapshot" | "forget" | "checkpoint"> & {
+  /** Begins nothing more. What is under way fails when the database is closed, and nothing of it is kept. */
+  stop: () => void;
+};
 
-/** A new copy while it arrives. Nothing of it counts before `finish`. */
-export interface SnapshotWriter {
-  putRows(pieces: readonly SnapshotRows[]): Promise<void>;
-  /** Shows the new copy, sets the cursor to the snapshot's, and drops the old copy. */
-  finish(): Promise<Cursor>;
-  abandon(): Promise<void>;
-}
+type Held = { record: CopyRecord; image: Image; tail: TailWeight };
 
-/** Changes of which words and contents are kept, for the live list and for histories. */
-const KEPT_CHANGES = 500;
-const TRIM_EVERY_CHANGES = 50;
-/** A change with more cells is kept in words only. */
-const KEPT_CHANGE_MOST_CELLS = 2_000;
-
+/** Writes one spreadsheet's copy. What writes lists and tail goes one after the other; blocks are written beside that. */
 export function createWriter(
   database: MirrorDatabase,
   spreadsheetId: string,
-  tell: (notice: Notice) => void,
-): Pick<Copy, "cursor" | "take" | "startSnapshot" | "forget"> {
+  needs: { tell: (notice: Notice) => void; checkpointAfterMs?: number; now: () => number },
+): Writer {
+  const { tell, checkpointAfterMs = CHECKPOINT_AFTER_MS } = needs;
   const seed = seedOf(spreadsheetId);
-  const everything = [database.spreadsheets, database.sheets, database.blocks, database.changes];
+  const blocks = new Blocks(database);
+  let held: Held | undefined;
+  /** What was committed since the checkpoint under way began. */
+  let since: LogEntry[] | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let folding: Promise<void> | undefined;
+  let work: Promise<unknown> = Promise.resolve();
+  let isStopped = false;
+
+  const inTurn = <T>(step: () => Promise<T>): Promise<T> => {
+    const done = work.then(step);
+    work = done.catch(() => undefined);
+    return done;
+  };
+  const letGo = (): void => {
+    held = undefined;
+    since = undefined;
+    blocks.clear();
+  };
 
   async function take(changes: readonly Change[], cursor: Cursor): Promise<void> {
     if (changes.length === 0) return;
-    await database.transaction("rw", everything, async (transaction) => {
-      const tables = tablesOf(transaction);
-      const held = await tables.spreadsheets.get(spreadsheetId);
-      if (!held?.cursor) throw new GapError("Changes came, but no copy is held.");
-      if (held.cursor.epoch !== cursor.epoch) throw new GapError("Changes of another life of the log came.");
-      const work = new Work(tables, held, seed);
-      const cursorBefore = held.cursor.seq;
-      let seq = cursorBefore;
-      const records: ChangeRecord[] = [];
+    await inTurn(() => takeInTurn(changes, cursor));
+    scheduleCheckpoint();
+  }
+
+  async function takeInTurn(changes: readonly Change[], cursor: Cursor): Promise<void> {
+    const isFresh = !held;
+    held ??= await loadImage(database, spreadsheetId);
+    const at = held?.image.cursor;
+    if (!held || !at) throw new GapError("Changes came, but no copy is held.");
+    try {
+      if (at.epoch !== cursor.epoch) throw new GapError("Changes of another life of the log came.");
+      const entries: LogEntry[] = [];
+      let { seq } = at;
       for (const change of changes) {
         if (change.seq !== seq + 1) throw new GapError(`Holding change ${seq}, but ${change.seq} came next.`);
         seq = change.seq;
-        records.push(await work.apply(change));
+        entries.push(await applyWithWords(change, { image: held.image, blocks, seed }));
       }
       if (seq !== cursor.seq) throw new GapError(`The changes end at ${seq}, the cursor says ${cursor.seq}.`);
-      const writes: PromiseLike<unknown>[] = [
-        work.save(),
-        tables.spreadsheets.put({ ...held, cursor }),
-        tables.changes.bulkPut(records.slice(-KEPT_CHANGES)),
-      ];
-      // Now and then is enough, and one request less on the way to the eye.
-      if (Math.floor(seq / TRIM_EVERY_CHANGES) > Math.floor(cursorBefore / TRIM_EVERY_CHANGES)) {
-        const gone = tables.changes
-          .where(":id")
-          .between([spreadsheetId, 0], [spreadsheetId, seq - KEPT_CHANGES], true, true);
-        writes.push(gone.delete());
-      }
-      await Promise.all(writes);
-    });
+      const { revision } = held.record;
+      const entry = { spreadsheetId, first: at.seq + 1, last: seq, cursor, entries, bytes: weightOf(entries) };
+      await withRoom(database, spreadsheetId, needs.now, () => commit(revision, entry));
+      held.image.cursor = cursor;
+      held.tail.bytes += entry.bytes;
+      held.tail.changes += entries.length;
+      since?.push(...entries);
+    } catch (error) {
+      // The image may have gone further than the store: it is read again.
+      letGo();
+      if (error instanceof BrokenBlockError) throw new MismatchError("A block of the copy cannot be read.");
+      // Another context wrote since this one looked. Once more, from what is there now.
+      if (error instanceof MovedError && !isFresh) return takeInTurn(changes, cursor);
+      if (error instanceof MovedError) throw new GapError("Another context is writing this copy.");
+      throw error;
+    }
     tell({ spreadsheetId, what: "changes", seq: cursor.seq });
   }
 
-  async function startSnapshot(head: SnapshotHead): Promise<SnapshotWriter> {
-    const copy = await database.transaction("rw", everything, async (transaction) => {
-      const tables = tablesOf(transaction);
-      const held = await tables.spreadsheets.get(spreadsheetId);
-      const copies = (held?.copies ?? 0) + 1;
-      const name = `${spreadsheetId}/${copies}`;
-      const base = { spreadsheetId, copies };
-      if (held?.whole) {
-        if (held.coming !== undefined) await dropCopy(tables, held.coming);
-        await tables.spreadsheets.put({ ...held, ...base, coming: name });
-      } else {
-        if (held) await dropCopy(tables, held.shown);
-        await tables.spreadsheets.put({ ...base, spreadsheet: head.spreadsheet, shown: name, whole: false });
-      }
-      const sheets = head.spreadsheet.sheets.filter((sheet) => sheet.kind === "GRID");
-      await tables.sheets.bulkPut(
-        sheets.map((sheet) => ({
-          copy: name,
-          sheetId: sheet.sheetId,
-          spreadsheetId,
-          sheet,
-          stretches: [],
-          nextBlock: 1,
-        })),
-      );
-      return name;
-    });
-    tell({ spreadsheetId, what: "arriving" });
-
-    async function putRows(pieces: readonly SnapshotRows[]): Promise<void> {
-      await database.transaction("rw", [database.sheets, database.blocks], async (transaction) => {
-        const tables = tablesOf(transaction);
-        const working = new Map<number, WorkingSheet>();
-        for (const piece of pieces) {
-          let sheet = working.get(piece.sheetId);
-          if (!sheet) {
-            const record = await tables.sheets.get([copy, piece.sheetId]);
-            if (!record) throw new MisfitError(`Rows of sheet ${piece.sheetId}, which the snapshot does not name.`);
-            sheet = new WorkingSheet(record, tables);
-            working.set(piece.sheetId, sheet);
-          }
-          const missing = piece.fromRow - sheet.rowCount;
-          if (missing < 0) throw new MisfitError(`Row ${piece.fromRow} of sheet ${piece.sheetId} came twice.`);
-          sheet.appendUnknown(missing);
-          sheet.append(piece.rows);
-        }
-        for (const sheet of working.values()) await sheet.save();
-      });
-      tell({ spreadsheetId, what: "arriving" });
+  /** One small record in one transaction, if nobody else has written meanwhile. */
+  async function commit(revision: number, entry: LogRecord): Promise<void> {
+    const transaction = database.begin(["copies", "log"], "readwrite");
+    const done = committed(transaction);
+    const added = transaction.objectStore("log").add(entry);
+    const asked = transaction.objectStore("copies").get(spreadsheetId) as IDBRequest<CopyRecord | undefined>;
+    let hasMoved = false;
+    added.onerror = () => (hasMoved = added.error?.name === "ConstraintError");
+    asked.onsuccess = () => {
+      hasMoved = asked.result?.revision !== revision;
+      if (hasMoved) giveUp(transaction);
+    };
+    try {
+      await done;
+    } catch (error) {
+      throw hasMoved ? new MovedError() : error;
     }
-
-    async function finish(): Promise<Cursor> {
-      const { epoch, seq, chain } = head;
-      const cursor: Cursor = { epoch, seq, chain };
-      await database.transaction("rw", everything, async (transaction) => {
-        const tables = tablesOf(transaction);
-        const held = await tables.spreadsheets.get(spreadsheetId);
-        if (!held || (held.coming ?? held.shown) !== copy) throw new GapError("Another copy was begun meanwhile.");
-        for (const { sheetId, rows } of head.spreadsheet.sheets) {
-          const record = await tables.sheets.get([copy, sheetId]);
-          if (!record) continue;
-          const sheet = new WorkingSheet(record, tables);
-          sheet.appendUnknown(rows - sheet.rowCount);
-          await sheet.save();
-        }
-        const old = held.coming === undefined ? undefined : held.shown;
-        const record: SpreadsheetRecord = {
-          spreadsheetId,
-          copies: held.copies,
-          spreadsheet: head.spreadsheet,
-          shown: copy,
-          whole: true,
-          cursor,
-        };
-        await tables.spreadsheets.put(record);
-        if (held.cursor && held.cursor.epoch !== epoch) await dropChanges(tables, spreadsheetId);
-        if (old !== undefined) await dropCopy(tables, old);
-      });
-      tell({ spreadsheetId, what: "copy", seq });
-      return cursor;
-    }
-
-    /** A replacement that broke off is dropped; of a first copy, what has arrived stays readable until the next try. */
-    async function abandon(): Promise<void> {
-      await database.transaction("rw", everything, async (transaction) => {
-        const tables = tablesOf(transaction);
-        const held = await tables.spreadsheets.get(spreadsheetId);
-        if (held?.coming !== copy) return;
-        await dropCopy(tables, copy);
-        const { coming: _, ...rest } = held;
-        await tables.spreadsheets.put(rest);
-      });
-    }
-    return { putRows, finish, abandon };
   }
 
-  async function forget(): Promise<void> {
-    await database.transaction("rw", everything, async (transaction) => {
-      const tables = tablesOf(transaction);
-      const held = await tables.spreadsheets.get(spreadsheetId);
-      if (!held) return;
-      await dropCopy(tables, held.shown);
-      if (held.coming !== undefined) await dropCopy(tables, held.coming);
-      await dropChanges(tables, spreadsheetId);
-      await tables.spreadsheets.delete(spreadsheetId);
-    });
-    tell({ spreadsheetId, what: "forgotten" });
+  function scheduleCheckpoint(): void {
+    if (isStopped || folding) return;
+    clearTimeout(timer);
+    const { operations = 0 } = held?.image ?? {};
+    if (operations > mostOperations(held?.image)) void foldSafely();
+    else {
+      timer = setTimeout(() => void foldSafely(), checkpointAfterMs);
+      // Node's timers keep a process alive; a browser's do not need to be told.
+      if (typeof timer === "object") (timer as { unref?: () => void }).unref?.();
+    }
   }
+
+  /** A checkpoint that fails leaves everything as it was; the next one tries again. */
+  async function foldSafely(): Promise<void> {
+    try {
+      await fold();
+    } catch {
+      letGo();
+    }
+  }
+
+  function fold(): Promise<void> {
+    clearTimeout(timer);
+    folding ??= foldNow().finally(() => (folding = undefined));
+    return folding;
+  }
+
+  async function foldNow(): Promise<void> {
+    await alone("checkpoint", database.name, spreadsheetId, foldAlone);
+    if (held && held.image.operations > mostOperations(held.image)) scheduleCheckpoint();
+  }
+
+  async function foldAlone(): Promise<void> {
+    const start = await inTurn(async () => {
+      held ??= await loadImage(database, spreadsheetId);
+      if (!held?.image.cursor || held.tail.changes === 0) return undefined;
+      since = [];
+      return { held, image: held.image.clone(), weight: { ...held.tail } };
+    });
+    if (!start || isStopped) return;
+    const folded = await checkpoint(database, spreadsheetId, start.image, () => isStopped || held !== start.held);
+    if (!folded) {
+      if (held === start.held) letGo();
+      return;
+    }
+    await inTurn(async () => {
+      if (isStopped || held !== start.held || !since) return;
+      const { tail, image } = start.held;
+      const next = await folded.show(start.weight);
+      // What came meanwhile stands in the tail: it goes over the new lists as in every other context.
+      for (const { change } of since) next.image.apply(change);
+      next.image.cursor = image.cursor;
+      const left = { bytes: tail.bytes - start.weight.bytes, changes: tail.changes - start.weight.changes };
+      held = { ...next, tail: left };
+      since = undefined;
+      blocks.clear();
+    });
+    await sweep(database, spreadsheetId);
+  }
+
+  async function cursorNow(): Promise<Cursor | undefined> {
+    const transaction = database.begin(["copies", "log"], "readonly");
+    const last = transaction.objectStore("log").openCursor(logFrom(spreadsheetId), "prev");
+    const [record, newest] = await Promise.all([
+      settled<CopyRecord | undefined>(transaction.objectStore("copies").get(spreadsheetId)),
+      settled(last),
+    ]);
+    if (!record?.cursor) return undefined;
+    const tail = newest?.value as LogRecord | undefined;
+    return tail && tail.first > record.cursor.seq ? tail.cursor : record.cursor;
+  }
+
+  const snapshotNeeds: SnapshotNeeds = {
+    database,
+    spreadsheetId,
+    now: needs.now,
+    tell,
+    inTurn: (step) =>
+      inTurn(async () => {
+        letGo();
+        return step();
+      }),
+  };
 
   return {
-    cursor: async () => (await database.spreadsheets.get(spreadsheetId))?.cursor,
+    cursor: cursorNow,
     take,
-    startSnapshot,
-    forget,
+    startSnapshot: (head, etag) => startSnapshot(snapshotNeeds, head, etag),
+    continueSnapshot: () => continueSnapshot(snapshotNeeds),
+    forget: () =>
+      inTurn(async () => {
+        clearTimeout(timer);
+        letGo();
+        const transaction = database.begin(["copies", "grids", "packed", "log"], "readwrite");
+        const done = committed(transaction);
+        const record = await settled<CopyRecord | undefined>(transaction.objectStore("copies").get(spreadsheetId));
+        if (record) await dropEverything(transaction, record, logFrom(spreadsheetId));
+        await done;
+        if (record) tell({ spreadsheetId, what: "forgotten" });
+      }),
+    checkpoint: async () => {
+      await folding?.catch(() => undefined);
+      await fold();
+    },
+    stop: () => {
+      isStopped = true;
+      clearTimeout(timer);
+    },
   };
 }
 
-/** The changes of one batch at work: sheets are loaded when first touched and written at the end. */
-class Work {
-  readonly #tables: MirrorTables;
-  readonly #held: SpreadsheetRecord;
-  readonly #seed: number;
-  readonly #sheets = new Map<number, WorkingSheet>();
-
-  constructor(tables: MirrorTables, held: SpreadsheetRecord, seed: number) {
-    this.#tables = tables;
-    this.#held = held;
-    this.#seed = seed;
-  }
-
-  async apply(change: Change): Promise<ChangeRecord> {
-    const { spreadsheetId } = this.#held;
-    const record = (summary: ChangeSummary | null, kept: Change | null): ChangeRecord => ({
-      spreadsheetId,
-      seq: change.seq,
-      summary,
-      change: kept,
-    });
-    if (change.kind === "sheets") {
-      const summary = summariseSheets(change, this.#held.spreadsheet);
-      await this.#applySheets(change.spreadsheet);
-      return record(summary, change);
-    }
-    const sheet = await this.#sheet(change.sheetId, change.kind);
-    const { title } = sheet.record.sheet;
-    if (change.kind === "verified") {
-      const { from, to } = change.window;
-      const digest = await sheet.windowDigest(from, to, this.#seed);
-      if (digest !== change.digest) {
-        throw new MismatchError(
-          `Rows ${from} to ${to} of sheet ${change.sheetId} have another digest than the relay's.`,
-        );
-      }
-      return record(null, null);
-    }
-    if (change.kind === "cells") {
-      const { row, column } = change.at;
-      const before = await sheet.rows(row, row + change.cells.length);
-      await sheet.applyCells(change);
-      const width = widthOf(change.cells);
-      const isSmall = width * change.cells.length <= KEPT_CHANGE_MOST_CELLS;
-      // What stood there is known here, also where it was not told.
-      const was = before.every((cells) => cells !== null)
-        ? before.map((cells) => cells.slice(column, column + width))
-        : undefined;
-      const kept = isSmall ? { ...change, ...(was ? { was } : {}) } : null;
-      return record(summariseCells(change, before, width, title), kept);
-    }
-    if (change.kind === "rows") {
-      const unknownOnly = await sheet.losesOnlyUnknown(change.runs);
-      const summary = summariseRows(change, sheet.rowCount, unknownOnly, title);
-      await sheet.applyRows(change.runs);
-      const cells = change.runs.reduce((sum, run) => sum + ("put" in run ? run.put.length * widthOf(run.put) : 1), 0);
-      return record(summary, cells <= KEPT_CHANGE_MOST_CELLS ? change : null);
-    }
-    const summary = summariseColumns(change, sheet.record.sheet.columns, title);
-    await sheet.applyColumns(change.runs);
-    return record(summary, change);
-  }
-
-  async save(): Promise<void> {
-    for (const sheet of this.#sheets.values()) await sheet.save();
-  }
-
-  async #sheet(sheetId: number, kind: Change["kind"]): Promise<WorkingSheet> {
-    const known = this.#sheets.get(sheetId);
-    if (known) return known;
-    const record = await this.#tables.sheets.get([this.#held.shown, sheetId]);
-    if (!record) throw new MisfitError(`A ${kind} change for sheet ${sheetId}, which is not held.`);
-    const sheet = new WorkingSheet(record, this.#tables);
-    this.#sheets.set(sheetId, sheet);
-    return sheet;
-  }
-
-  async #applySheets(spreadsheet: Spreadsheet): Promise<void> {
-    await this.save();
-    this.#sheets.clear();
-    const copy = this.#held.shown;
-    const held = new Map<number, SheetRecord>();
-    for (const record of await this.#tables.sheets
-      .where(":id")
-      .between(...keysOfCopy(copy))
-      .toArray()) {
-      held.set(record.sheetId, record);
-    }
-    for (const sheet of spreadsheet.sheets) {
-      const record = held.get(sheet.sheetId);
-      held.delete(sheet.sheetId);
-      if (record) {
-        await this.#tables.sheets.put({ ...record, sheet: { ...sheet, rows: record.sheet.rows } });
-      } else if (sheet.kind === "GRID") {
-        const { sheetId } = sheet;
-        const { spreadsheetId } = this.#held;
-        const stretches: SheetRecord["stretches"] = sheet.rows > 0 ? [{ rows: sheet.rows, block: "unknown" }] : [];
-        await this.#tables.sheets.put({ copy, sheetId, spreadsheetId, sheet, stretches, nextBlock: 1 });
-      }
-    }
-    for (const sheetId of held.keys()) {
-      await this.#tables.sheets.delete([copy, sheetId]);
-      await this.#tables.blocks.where(":id").between([copy, sheetId], [copy, sheetId, []]).delete();
-    }
-    this.#held.spreadsheet = spreadsheet;
-  }
+/** Another context has written: what is held in memory is not what is in the store. */
+class MovedError extends Error {
+  override readonly name = "MovedError";
 }
 
-async function dropCopy(tables: MirrorTables, copy: string): Promise<void> {
-  await tables.sheets
-    .where(":id")
-    .between(...keysOfCopy(copy))
-    .delete();
-  await tables.blocks
-    .where(":id")
-    .between(...keysOfCopy(copy))
-    .delete();
+function mostOperations(image: Image | undefined): number {
+  let pieces = 0;
+  for (const sheet of image?.sheets.values() ?? []) pieces += sheet.pieces.length;
+  return Math.max(TAIL_LEAST_OPERATIONS, TAIL_OPERATIONS_PER_BLOCK * pieces);
 }
 
-async function dropChanges(tables: MirrorTables, spreadsheetId: string): Promise<void> {
-  await tables.changes.where(":id").between([spreadsheetId], [spreadsheetId, []]).delete();
-}
+/** About how many bytes entries take in the store. */
+const weightOf = (entries: readonly LogEntry[]): number => JSON.stringify(entries).length;

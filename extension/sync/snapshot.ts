@@ -3,11 +3,11 @@ import {
   refusals,
   snapshotEndSchema,
   snapshotHeadSchema,
-  snapshotRowsSchema,
   type RefusalCode,
   type SnapshotHead,
   type SnapshotRows,
 } from "@sheetwire/shared/protocol";
+import { readRowsLine } from "./rows-line.ts";
 
 export type SnapshotSource = {
   relayUrl: string;
@@ -15,9 +15,13 @@ export type SnapshotSource = {
   token: string;
 };
 
+/** A copy that broke off, as the relay knows it: its version, and the last row that is here. */
+export type Held = { etag: string; after: { sheetId: number; row: number } };
+
 /** What is done with a snapshot as it arrives. Promises hold back the stream. */
 export type SnapshotTaker = {
-  head: (head: SnapshotHead) => Promise<void>;
+  /** `etag` names this version; `isRest`: what follows goes on behind what is held. */
+  head: (head: SnapshotHead, etag: string | undefined, isRest: boolean) => Promise<void>;
   rows: (pieces: readonly SnapshotRows[]) => Promise<void>;
 };
 
@@ -35,11 +39,27 @@ const BATCH_LINES = 16;
 const LINE_MAX_CHARS = 64 * 1024 * 1024;
 const SILENT_MS = 30_000;
 
-/** Fetches a snapshot and hands it on line by line. What the taker throws is thrown on. */
+type Needs = { fetch: Fetch; signal: AbortSignal; after: (ms: number, run: () => void) => () => void };
+
+/**
+ * Fetches a snapshot and hands it on line by line; where a part of it is held, only the rest, as long as the relay still
+ * has that version. What the taker throws is thrown on.
+ */
 export async function fetchSnapshot(
+  source: SnapshotSource,
+  taker: SnapshotTaker,
+  needs: Needs,
+  held?: Held,
+): Promise<SnapshotResult> {
+  const rest = held && (await fetchOnce(source, taker, needs, held));
+  return rest && (rest.ok || rest.code !== "version-gone") ? rest : fetchOnce(source, taker, needs, undefined);
+}
+
+async function fetchOnce(
   { relayUrl, spreadsheetId, token }: SnapshotSource,
   taker: SnapshotTaker,
-  needs: { fetch: Fetch; signal: AbortSignal; after: (ms: number, run: () => void) => () => void },
+  needs: Needs,
+  held: Held | undefined,
 ): Promise<SnapshotResult> {
   const silence = new AbortController();
   const signal = AbortSignal.any([needs.signal, silence.signal]);
@@ -52,14 +72,21 @@ export async function fetchSnapshot(
     let response: Response;
     try {
       const url = `${relayUrl.replace(/\/+$/, "")}/v1/spreadsheets/${spreadsheetId}/snapshot`;
-      const headers = { authorization: `Bearer ${token}`, accept: "application/x-ndjson" };
-      response = await needs.fetch(url, { headers, signal, cache: "no-store", credentials: "omit" });
+      const after = held ? `?after=${held.after.sheetId}:${held.after.row}` : "";
+      const headers = {
+        authorization: `Bearer ${token}`,
+        accept: "application/x-ndjson",
+        ...(held ? { "if-match": held.etag } : {}),
+      };
+      response = await needs.fetch(`${url}${after}`, { headers, signal, cache: "no-store", credentials: "omit" });
     } catch {
       return { ok: false, code: "broken" };
     }
     if (!response.ok) return await readRefusal(response);
     if (!response.body) return { ok: false, code: "broken" };
-    return await takeLines(response.body, taker, alive);
+    const etag = response.headers.get("etag") ?? undefined;
+    const begin = (head: SnapshotHead): Promise<void> => taker.head(head, etag, held !== undefined);
+    return await takeLines(response.body, begin, taker.rows, alive);
   } finally {
     stopWatch();
   }
@@ -67,7 +94,8 @@ export async function fetchSnapshot(
 
 async function takeLines(
   body: ReadableStream<Uint8Array>,
-  taker: SnapshotTaker,
+  takeHead: (head: SnapshotHead) => Promise<void>,
+  takeRows: SnapshotTaker["rows"],
   alive: () => void,
 ): Promise<SnapshotResult> {
   const reader = body.getReader();
@@ -98,27 +126,27 @@ async function takeLines(
         if (!hasHead) {
           const head = snapshotHeadSchema.safeParse(value);
           if (!head.success) return { ok: false, code: "malformed" };
-          await taker.head(head.data);
+          await takeHead(head.data);
           hasHead = true;
           continue;
         }
-        if (snapshotEndSchema.safeParse(value).success) {
-          if (pieces.length > 0) await taker.rows(pieces);
+        const piece = readRowsLine(value);
+        if (!piece && snapshotEndSchema.safeParse(value).success) {
+          if (pieces.length > 0) await takeRows(pieces);
           return { ok: true };
         }
-        const piece = snapshotRowsSchema.safeParse(value);
         // A line cut short by a stream that broke off is no JSON either.
-        if (!piece.success) return { ok: false, code: chunk.done ? "broken" : "malformed" };
-        pieces.push(piece.data);
+        if (!piece) return { ok: false, code: chunk.done ? "broken" : "malformed" };
+        pieces.push(piece);
         if (pieces.length >= BATCH_LINES) {
-          await taker.rows(pieces);
+          await takeRows(pieces);
           pieces = [];
         }
       }
       if (chunk.done) return { ok: false, code: "broken" };
       // What has arrived is shown at once, not only when a batch is full.
       if (pieces.length > 0) {
-        await taker.rows(pieces);
+        await takeRows(pieces);
         pieces = [];
       }
     }

@@ -323,15 +323,15 @@ test("a full disk keeps the copy as it was, says so, and goes on when there is r
   relay.link(up);
   relay.watching(5, false);
   await expect.poll(relay.seq).toBe(5);
-  const put = IDBObjectStore.prototype.put;
-  IDBObjectStore.prototype.put = () => {
+  const add = IDBObjectStore.prototype.add;
+  IDBObjectStore.prototype.add = () => {
     throw new DOMException("full", "QuotaExceededError");
   };
   try {
     relay.changes(edit(6, "six"));
     await expect.poll(() => relay.facts()?.storage).toBe("full");
   } finally {
-    IDBObjectStore.prototype.put = put;
+    IDBObjectStore.prototype.add = add;
   }
   expect(await relay.cell()).toEqual(["a"]);
   await expect.poll(() => relay.said.again).toBe(1);

@@ -3,7 +3,14 @@
  * again from its cursor, takes a new snapshot where that is the only way, and keeps the facts that surfaces show.
  */
 import { MisfitError } from "@sheetwire/shared/grid";
-import { refusals, type Change, type Cursor, type RefusalCode, type RelayFacts } from "@sheetwire/shared/protocol";
+import {
+  refusals,
+  type Change,
+  type Cursor,
+  type RefusalCode,
+  type RelayFacts,
+  type SnapshotHead,
+} from "@sheetwire/shared/protocol";
 import { waitBefore } from "@sheetwire/shared/retry";
 import type { SyncFacts } from "@sheetwire/shared/status";
 import type { Link, Refused, SpreadsheetFrame, Watch, Watcher } from "../connection/connection.ts";
@@ -198,18 +205,23 @@ export async function startSync(spreadsheetId: string, needs: SyncNeeds): Promis
     phase = "fetching";
     setFacts({ copy: "fetching" });
     let writer: SnapshotWriter | undefined;
+    let begun: SnapshotHead | undefined;
     let done = 0;
     let ofRows = 0;
     fetching = new AbortController();
     const needed = { fetch: needs.fetch, signal: fetching.signal, after: needs.after };
     try {
+      const part = await needs.copy.continueSnapshot();
+      writer = part?.writer;
       const result = await fetchSnapshot(
         { relayUrl: needs.relayUrl, token: needs.token, spreadsheetId },
         {
-          head: async (head) => {
-            writer = await needs.copy.startSnapshot(head);
+          head: async (head, etag, isRest) => {
+            if (part && isRest) done = part.rows;
+            else writer = await needs.copy.startSnapshot(head, etag);
+            begun = head;
             ofRows = rowsOfHead(head);
-            setFacts({ copy: "fetching", fetched: { rows: 0, ofRows } });
+            setFacts({ copy: "fetching", fetched: { rows: Math.min(done, ofRows), ofRows } });
           },
           rows: async (pieces) => {
             await writer?.putRows(pieces);
@@ -218,24 +230,25 @@ export async function startSync(spreadsheetId: string, needs: SyncNeeds): Promis
           },
         },
         needed,
+        part,
       );
       fetching = undefined;
-      if (isStopped) return;
-      if (result.ok && writer) {
-        cursor = await writer.finish();
+      if (result.ok && writer && begun && !isStopped) {
+        cursor = await writer.finish(begun);
         failures = 0;
         onCopied(cursor);
         return;
       }
-      await writer?.abandon();
-      if (!result.ok) onSnapshotRefused(result);
+      // What has arrived is continued the next time.
+      await writer?.leave();
+      if (!result.ok && !isStopped) onSnapshotRefused(result);
     } catch (error) {
       fetching = undefined;
-      if (isStopped) return;
       // Lines that contradict each other are the relay's fault, everything else is the store's.
-      if (!(error instanceof MisfitError) && !(error instanceof GapError)) setFacts({ storage: storageTrouble(error) });
+      const isRelays = error instanceof MisfitError || error instanceof GapError;
+      if (!isRelays) setFacts({ storage: storageTrouble(error) });
       await writer?.abandon().catch(() => undefined);
-      pauseThen(() => then(fetchCopy));
+      if (!isStopped) pauseThen(() => then(fetchCopy));
     }
   }
 
