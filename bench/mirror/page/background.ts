@@ -2,7 +2,7 @@
  * The background of an extension that holds the mirror and nothing else: woken by a message, it commits one edit and says
  * how long the commit itself took.
  */
-import { peer } from "./mirror.ts";
+import { openHeld, type Held } from "./held.ts";
 import type { Edit } from "./peer.ts";
 
 type Runtime = {
@@ -10,12 +10,12 @@ type Runtime = {
 };
 const { runtime } = (globalThis as unknown as { chrome: { runtime: Runtime } }).chrome;
 
-let opening: Promise<void> | undefined;
+let opening: Promise<Held> | undefined;
 
 async function commit(edit: Edit): Promise<number> {
-  await (opening ??= peer.open());
+  const held = await (opening ??= openHeld());
   const began = performance.now();
-  await peer.edit(edit);
+  await held.edit(edit);
   return performance.now() - began;
 }
 

@@ -1,33 +1,22 @@
 /** The product's own mirror, by its door. */
-import type { Change, Cursor, SnapshotHead } from "@sheetwire/shared/protocol";
-import { openMirror, type Copy, type Mirror, type SnapshotWriter } from "../../../extension/mirror/mirror.ts";
+import type { SnapshotHead } from "@sheetwire/shared/protocol";
+import type { SnapshotWriter } from "../../../extension/mirror/mirror.ts";
 import { fetchSnapshot } from "../../../extension/sync/snapshot.ts";
-import { VIEW_COLUMNS, VIEW_ROWS, type Cell, type Peer } from "./peer.ts";
+import { openHeld, SHEET_ID, SPREADSHEET_ID, viewOf, type Held } from "./held.ts";
+import type { Cell, Peer } from "./peer.ts";
 
-const SPREADSHEET_ID = "bench-of-the-mirror-0123456789";
-const SHEET_ID = 7;
-
-let mirror: Mirror;
-let copy: Copy;
-let cursor: Cursor | undefined;
-let rowCount = 0;
-
-const common = (seq: number) => ({ seq, loggedAt: 0, cause: "edit" as const, readAt: [0, 0] as [number, number] });
-const next = (): Cursor => {
-  if (!cursor) throw new Error("No copy is held.");
-  cursor = { ...cursor, seq: cursor.seq + 1 };
-  return cursor;
-};
+let held: Held;
 
 /** Takes a snapshot the way the extension does. */
 async function take(answer: () => Promise<Response>): Promise<void> {
   let writer: SnapshotWriter | undefined;
+  let rowCount = 0;
   const result = await fetchSnapshot(
     { relayUrl: "http://127.0.0.1", spreadsheetId: SPREADSHEET_ID, token: "none" },
     {
       head: async (head: SnapshotHead) => {
         rowCount = head.spreadsheet.sheets[0]?.rows ?? 0;
-        writer = await copy.startSnapshot(head);
+        writer = await held.copy.startSnapshot(head);
       },
       rows: async (pieces) => writer?.putRows(pieces),
     },
@@ -41,53 +30,25 @@ async function take(answer: () => Promise<Response>): Promise<void> {
     },
   );
   if (!result.ok || !writer) throw new Error(`The snapshot was not taken: ${JSON.stringify(result)}`);
-  cursor = await writer.finish();
+  held.stands(await writer.finish(), rowCount);
 }
 
 export const peer: Peer = {
-  async open() {
-    const opened = await openMirror();
-    if (!opened.ok) throw new Error(`The mirror was not opened: ${opened.why}, ${opened.detail}`);
-    mirror = opened.mirror;
-    copy = mirror.of(SPREADSHEET_ID);
-    const held = await copy.sheets();
-    cursor = held?.cursor;
-    rowCount = held?.sheets[0]?.rows ?? 0;
-  },
+  open: async () => void (held = await openHeld()),
   load: (snapshot) => take(() => Promise.resolve(new Response(snapshot))),
   loadFrom: (url) => take(() => fetch(url)),
-  async edit({ row, column, cell }) {
-    const at = next();
-    const change: Change = {
-      kind: "cells",
-      ...common(at.seq),
-      sheetId: SHEET_ID,
-      at: { row, column },
-      cells: [[cell]],
-    };
-    await copy.take([change], at);
-  },
-  async insertTop(cells) {
-    const at = next();
-    const runs = [{ put: [cells] }, { keep: [0, rowCount] as [number, number] }];
-    rowCount += 1;
-    await copy.take([{ kind: "rows", ...common(at.seq), sheetId: SHEET_ID, runs }], at);
-  },
-  async viewport({ row, column }) {
-    const view = await copy.viewport(SHEET_ID, {
-      startRowIndex: row,
-      endRowIndex: row + VIEW_ROWS,
-      startColumnIndex: column,
-      endColumnIndex: column + VIEW_COLUMNS,
-    });
+  edit: (edit) => held.edit(edit),
+  insertTop: (cells) => held.insertTop(cells),
+  async viewport(place) {
+    const view = await held.copy.viewport(SHEET_ID, viewOf(place));
     if (!view) throw new Error("There is no viewport.");
     return view.rows.map((cells): Cell[] => cells ?? []);
   },
   async search(text) {
     const hits: [number, number][] = [];
-    for await (const { row, column } of copy.search(text, { most: Infinity })) hits.push([row, column]);
+    for await (const { row, column } of held.copy.search(text, { most: Infinity })) hits.push([row, column]);
     return hits;
   },
-  csv: () => Array.fromAsync(copy.exportRows(SHEET_ID, "csv")),
-  close: () => Promise.resolve(mirror.close()),
+  csv: () => Array.fromAsync(held.copy.exportRows(SHEET_ID, "csv")),
+  close: () => Promise.resolve(held.mirror.close()),
 };
