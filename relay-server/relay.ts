@@ -60,7 +60,7 @@ export function createRelay(config: Pick<Config, "host" | "port" | "webAppOrigin
     log,
     elapsed,
     onFault,
-    onDelivered: () => metrics.delivered.inc(),
+    onDelivered: (frames) => metrics.delivered.inc(frames),
     onLogged: (changes) => metrics.changes.inc(changes),
   });
   const factsOf = async (spreadsheetId: string): Promise<RelayFacts> => ({

@@ -1,6 +1,6 @@
 /** The store of a simulated relay: the memory engine, with what was synced told apart from what may be lost. */
 import { createMemoryLog } from "../../relay-server/log/engines/memory.ts";
-import type { Append, ChangeLog, Entry } from "../../relay-server/log/log.ts";
+import type { Append, ChangeLog, NewEntry } from "../../relay-server/log/log.ts";
 
 export type Disk = {
   /** The log as it is now; another object after the tail was lost. */
@@ -12,7 +12,7 @@ export type Disk = {
 
 type Needs = {
   /** An entry is in the log. */
-  hear: (entry: Entry) => void;
+  hear: (entry: NewEntry) => void;
   /** The tail is lost: what the log still holds is told from its beginning. */
   startOver: () => void;
 };

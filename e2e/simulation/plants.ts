@@ -85,7 +85,7 @@ export const plants: readonly Plant[] = [
   {
     name: "a cursor ahead of a log that lost its tail is taken for good",
     file: "relay-server/fan-out/fan-out.ts",
-    find: "        cursor.seq <= head.seq &&\n        (await log.chainAt(spreadsheetId, cursor.seq)) === cursor.chain;",
+    find: "        cursor.seq <= head.seq &&\n        (await chainAt(spreadsheetId, cursor.seq)) === cursor.chain;",
     replace: "        true;",
     day: "storm",
     seeds: 300,
@@ -93,7 +93,7 @@ export const plants: readonly Plant[] = [
   {
     name: "a fold stays ahead of a commit that failed",
     file: "relay-server/ingest/ingest.ts",
-    find: "for (const spreadsheetId of lost) forget(spreadsheetId);",
+    find: "for (const spreadsheetId of liveOf.keys()) forget(spreadsheetId);",
     replace: "",
     day: "honest",
     seeds: 100,

@@ -131,6 +131,10 @@ export function createRelayHost({ clock, dice, disk, weather, trace }: Needs): R
       saveState: through((id, state) => disk.log().saveState(id, state)),
       state: through((id) => disk.log().state(id)),
       trim: through((id, seq) => disk.log().trim(id, seq)),
+      kept: through((id) => disk.log().kept(id)),
+      dueThrough: through((id, moment, most) => disk.log().dueThrough(id, moment, most)),
+      tidy: through(() => disk.log().tidy()),
+      restart: through((id) => disk.log().restart(id)),
       erase: through((id) => disk.log().erase(id)),
       forgetPosts: through((moment) => disk.log().forgetPosts(moment)),
       follow(onEntry) {

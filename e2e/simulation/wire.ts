@@ -142,7 +142,14 @@ export function dialer({ clock, dice, weather, accept, trace }: Needs): () => So
           downAt = inOrder(downAt, () => closeHere(code));
         },
       );
-      const wire = Object.assign(new Duplex({ read: () => {}, write: (_chunk, _encoding, done) => done() }), {});
+      // Ready frames are written to the network socket itself.
+      const wire = new Duplex({
+        read: () => {},
+        write: (chunk: Buffer, _encoding, done) => {
+          for (const text of textsOf(chunk)) end.send(text);
+          done();
+        },
+      });
       if (!accept({ ws: end as unknown as ServerWebSocket, wire, cut: breakOff })) {
         closeHere(1006);
         return;
@@ -157,3 +164,15 @@ export function dialer({ clock, dice, weather, accept, trace }: Needs): () => So
 
 /** The first words of a frame: which kind it is. */
 const kindOf = (text: string): string => /^\{"kind":"(\w+)"/.exec(text)?.[1] ?? "nothing known";
+
+/** The texts of unmasked, whole WebSocket frames. */
+function* textsOf(chunk: Buffer): Generator<string> {
+  for (let at = 0; at < chunk.length;) {
+    const short = chunk.readUInt8(at + 1);
+    const header = short === 127 ? 10 : short === 126 ? 4 : 2;
+    const length = short === 127 ? chunk.readUInt32BE(at + 6) : short === 126 ? chunk.readUInt16BE(at + 2) : short;
+    at += header;
+    yield chunk.toString("utf8", at, at + length);
+    at += length;
+  }
+}

@@ -6,7 +6,7 @@
 import { FIRST_CHAIN, nextChain } from "@sheetwire/shared/digest";
 import { applyChange, canonicalRow, emptyModel, formulaOf } from "@sheetwire/shared/grid";
 import type { Cell, Change, Row } from "@sheetwire/shared/protocol";
-import { partsOf, type Entry } from "../../relay-server/log/log.ts";
+import { partsOf, type NewEntry } from "../../relay-server/log/log.ts";
 import type { Clock } from "./clock.ts";
 import type { Table } from "./table.ts";
 
@@ -16,7 +16,7 @@ export type Witness = {
   /** The table is otherwise than before. */
   look: () => void;
   /** An entry is in the log. */
-  hear: (entry: Entry) => void;
+  hear: (entry: NewEntry) => void;
   /** The log begins anew: its tail was lost. */
   startOver: () => void;
   /** The state that the log tells of so far. */
@@ -59,7 +59,7 @@ export function createWitness(table: Table, clock: Pick<Clock, "now">, oath: Oat
     }
   }
 
-  function hear(entry: Entry): void {
+  function hear(entry: NewEntry): void {
     for (const part of partsOf(entry.json)) {
       const change = JSON.parse(part) as Change;
       if (change.seq !== seq + 1) problems.push(`after change ${seq} the log goes on with ${change.seq}`);

@@ -5,9 +5,9 @@ import { downFrameSchema, type RefusalCode } from "@sheetwire/shared/protocol";
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
 import { createMemoryLog } from "../log/engines/memory.ts";
-import { partsOf, type ChangeLog } from "../log/log.ts";
+import { partsOf, type ChangeLog, type Entry } from "../log/log.ts";
 import { learn, typed, soon } from "../testing/testing.ts";
-import { createFactsTeller, createFanOut, type Beginning, type FanOut, type Frame, type Reader } from "./fan-out.ts";
+import { createFactsTeller, createFanOut, type Beginning, type FanOut, type Reader } from "./fan-out.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
@@ -27,7 +27,7 @@ function stage(log: ChangeLog = createMemoryLog({ randomId: randomUUID })) {
 function reader() {
   const got = {
     beginnings: [] as Beginning[],
-    frames: [] as Frame[],
+    frames: [] as Entry[],
     told: [] as string[],
     refetched: [] as { reason: string; seq: number }[],
     ended: undefined as RefusalCode | undefined,
@@ -41,7 +41,7 @@ function reader() {
   };
   const end: Reader = {
     begin: (beginning) => void got.beginnings.push(beginning),
-    deliver: (frame) => void got.frames.push(frame),
+    deliver: (entries) => void got.frames.push(...entries),
     refetch: (reason, { seq }) => void got.refetched.push({ reason, seq }),
     tell: (status) => void got.told.push(status),
     queuedBytes: () => got.queued,

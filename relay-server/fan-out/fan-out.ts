@@ -1,10 +1,8 @@
 /** Who reads which spreadsheet, and from where. It follows the log, so that ingest need not know that anybody is there. */
 import { limits } from "@sheetwire/shared/limits";
 import type { Cursor, RefusalCode } from "@sheetwire/shared/protocol";
-import { laterPart, type ChangeLog, type Entry, type Head } from "../log/log.ts";
-import { frameOf, framesOf, type Frame, type TooLarge } from "./frame.ts";
+import { DamagedError, laterPart, type ChangeLog, type Entry, type Head } from "../log/log.ts";
 
-export type { Frame } from "./frame.ts";
 export { createFactsTeller, type FactsTeller } from "./facts-teller.ts";
 
 /**
@@ -21,7 +19,8 @@ export type Beginning = {
 export interface Reader {
   /** Said first, and again when the log began a new life. */
   begin(beginning: Beginning): void;
-  deliver(frame: Frame): void;
+  /** Ready frames, as they are stored, to be written at once. Those of a turn are the same for all readers. */
+  deliver(entries: readonly Entry[]): void;
   /** What comes next cannot be sent: the reader takes a snapshot, and changes after `at` follow. */
   refetch(reason: string, at: Cursor): void;
   /** A ready `status` frame. */
@@ -36,8 +35,9 @@ export interface Reader {
 
 /**
  * - F1: a reader gets every change after its beginning exactly once, in order, also one that joins while changes flow.
- * - F2: changes of one spreadsheet that become durable in one turn are encoded once, whoever reads them.
+ * - F2: changes of one spreadsheet that become durable in one turn are one frame, encoded once, whoever reads it.
  * - F3: a live reader whose queue would pass `limits.readerQueueMaxBytes` is ended with `too-slow`; it can resume.
+ * - F5: after the log is durable and its posters have their answers, readers are told, in the same turn.
  * - F4: a change larger than `limits.frameMaxBytes` is never sent: the reader is told to refetch, and goes on behind it.
  */
 export interface FanOut {
@@ -59,7 +59,7 @@ type Needs = {
   /** Milliseconds by a clock that never jumps. */
   elapsed: () => number;
   onFault: (error: unknown) => void;
-  onDelivered?: () => void;
+  onDelivered?: (frames: number) => void;
   onLogged?: (changes: number) => void;
 };
 
@@ -74,14 +74,11 @@ type Group = {
   /** Became durable in this turn, not yet sent. */
   pending: Entry[];
   readonly recent: { lastSeq: number; at: number }[];
-  /** The frames of the last entries that had to be cut, since all readers want them at once. */
-  readonly cuts: Map<number, Promise<(Frame | TooLarge)[]>>;
 };
 
 /** Replay reads the log in pieces of about this size, in bytes. */
 const PIECE_BYTES = 256 * 1024;
 const RECENT = 256;
-const CUTS = 2;
 
 export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: Needs): FanOut {
   const groups = new Map<string, Group>();
@@ -96,13 +93,13 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
       group.epoch = epoch;
       group.pending.length = 0;
       group.recent.length = 0;
-      group.cuts.clear();
     }
     group.last = entry.lastSeq;
     group.recent.push({ lastSeq: entry.lastSeq, at: elapsed() });
     if (group.recent.length > RECENT) group.recent.shift();
     group.pending.push(entry);
-    if (group.pending.length === 1) queueMicrotask(() => flush(group));
+    // After everything that waits for this commit: posts are answered first.
+    if (group.pending.length === 1) process.nextTick(flush, group);
   });
 
   /** Sends what became durable in this turn to those who hold everything before it. */
@@ -110,74 +107,91 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
     const entries = group.pending;
     group.pending = [];
     const first = entries[0];
-    if (!first) return;
-    const bytes = entries.reduce((sum, entry) => sum + entry.json.length, 0);
-    // What may not fit a frame goes through the log, where it is cut. (A UTF-16 unit is at most three bytes.)
-    const fits = bytes * 3 < limits.frameMaxBytes;
-    let frame: Frame | undefined;
+    const last = entries.at(-1);
+    if (!first || !last) return;
+    // What no frame holds is met on the way through the log.
+    const fits = entries.every((entry) => entry.fitsFrame);
+    const bytes = entries.reduce((sum, entry) => sum + entry.frame.length, 0);
+    const before = first.firstSeq - 1;
+    let delivered = 0;
     for (const member of group.members) {
       if (!member.live) continue;
-      const before = first.firstSeq - 1;
       if (fits && member.seq === before && member.epoch === group.epoch) {
-        frame ??= frameOf(group.spreadsheetId, entries);
-        deliver(group, member, frame);
+        if (member.reader.queuedBytes() + bytes > limits.readerQueueMaxBytes) {
+          leave(group, member);
+          member.reader.end("too-slow");
+          continue;
+        }
+        member.seq = last.lastSeq;
+        member.reader.deliver(entries);
+        delivered += 1;
       } else if (member.seq < (group.last ?? 0) || member.epoch !== group.epoch) {
         member.live = false;
         void catchUp(group, member);
       }
     }
+    if (delivered > 0) onDelivered?.(delivered * entries.length);
   }
 
-  function deliver(group: Group, member: Member, frame: Frame): void {
-    if (frame.firstSeq !== member.seq + 1) {
-      throw new RangeError(`Reader holds change ${member.seq}, but ${frame.firstSeq} came next.`);
+  /** What was read of the log, as one piece. */
+  function replay(member: Member, entries: readonly Entry[]): void {
+    for (const { firstSeq, lastSeq } of entries) {
+      if (firstSeq !== member.seq + 1) {
+        throw new RangeError(`Reader holds change ${member.seq}, but ${firstSeq} came next.`);
+      }
+      member.seq = lastSeq;
     }
-    if (member.live && member.reader.queuedBytes() + frame.data.length > limits.readerQueueMaxBytes) {
-      leave(group, member);
-      member.reader.end("too-slow");
-      return;
-    }
-    member.seq = frame.lastSeq;
-    member.reader.deliver(frame);
-    onDelivered?.();
+    member.reader.deliver(entries);
+    onDelivered?.(entries.length);
   }
 
   /** Reads the log until the member holds all that is known to be durable; from then on it is live, in the same turn. */
   async function catchUp(group: Group, member: Member): Promise<void> {
-    const { spreadsheetId } = group;
     try {
-      while (!member.left) {
-        const knownBefore = group.last;
-        const entries = await log.readAfter(spreadsheetId, member.seq, PIECE_BYTES);
-        // Asked after reading: an epoch never comes back, so what was read belongs to this one.
-        const head = await log.head(spreadsheetId);
-        if (member.left) return;
-        if (head?.epoch !== member.epoch) {
-          await beginAgain(group, member);
-          continue;
-        }
-        if (entries.length === 0) {
-          if (group.epoch === undefined || (group.epoch === member.epoch && (group.last ?? 0) <= member.seq)) {
-            member.live = true;
-            return;
-          }
-          // Something became durable while the log was being read: read again.
-          if (group.last !== knownBefore) continue;
-          throw new RangeError(`Change ${group.last} was told of, but the log ends at ${member.seq}.`);
-        }
-        for (const frame of await framesFor(group, entries, member.seq)) {
-          await member.reader.drained();
-          if (member.left) return;
-          if ("isTooLarge" in frame) {
-            await skip(group, member);
-            break;
-          }
-          deliver(group, member, frame);
+      while (!member.left && !member.live) {
+        try {
+          await readOn(group, member);
+        } catch (error) {
+          // What is damaged is never sent: the reader takes a snapshot instead, and goes on behind it.
+          if (!(error instanceof DamagedError)) throw error;
+          onFault(error);
+          await skip(group, member, "history-damaged");
         }
       }
     } catch (error) {
       onFault(error);
       if (leave(group, member)) member.reader.end("internal");
+    }
+  }
+
+  async function readOn(group: Group, member: Member): Promise<void> {
+    const { spreadsheetId } = group;
+    while (!member.left) {
+      const knownBefore = group.last;
+      const entries = await log.readAfter(spreadsheetId, member.seq, PIECE_BYTES);
+      // Asked after reading: an epoch never comes back, so what was read belongs to this one.
+      const head = await log.head(spreadsheetId);
+      if (member.left) return;
+      if (head?.epoch !== member.epoch) {
+        await beginAgain(group, member);
+        continue;
+      }
+      if (entries.length === 0) {
+        if (group.epoch === undefined || (group.epoch === member.epoch && (group.last ?? 0) <= member.seq)) {
+          member.live = true;
+          return;
+        }
+        // Something became durable while the log was being read: read again.
+        if (group.last !== knownBefore) continue;
+        throw new RangeError(`Change ${group.last} was told of, but the log ends at ${member.seq}.`);
+      }
+      await member.reader.drained();
+      if (member.left) return;
+      const [first, ...others] = entries;
+      const piece = first ? [laterPart(spreadsheetId, first, member.seq), ...others] : [];
+      const tooLarge = piece.findIndex((entry) => !entry.fitsFrame);
+      if (tooLarge !== 0) replay(member, tooLarge < 0 ? piece : piece.slice(0, tooLarge));
+      if (tooLarge >= 0) await skip(group, member, "change-too-large");
     }
   }
 
@@ -189,28 +203,12 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
     if (!member.left) member.reader.begin({ from: head, head, recovered: false });
   }
 
-  /** A change that cannot be sent: everything up to the head is in the snapshot that the reader now takes. */
-  async function skip(group: Group, member: Member): Promise<void> {
+  /** Changes that cannot be sent: everything up to the head is in the snapshot that the reader now takes. */
+  async function skip(group: Group, member: Member, reason: string): Promise<void> {
     const head = await log.head(group.spreadsheetId);
     if (member.left || head?.epoch !== member.epoch) return;
     member.seq = head.seq;
-    member.reader.refetch("change-too-large", head);
-  }
-
-  async function framesFor(group: Group, entries: readonly Entry[], seq: number): Promise<(Frame | TooLarge)[]> {
-    const { spreadsheetId } = group;
-    const chainBefore = (firstSeq: number): Promise<string | undefined> => log.chainAt(spreadsheetId, firstSeq - 1);
-    const [first, ...others] = entries;
-    if (!first) return [];
-    if (seq >= first.firstSeq) return framesOf(spreadsheetId, [laterPart(first, seq), ...others], chainBefore);
-    if (others.length > 0 || first.json.length < PIECE_BYTES) return framesOf(spreadsheetId, entries, chainBefore);
-    const known = group.cuts.get(first.lastSeq);
-    if (known) return known;
-    const cutting = framesOf(spreadsheetId, entries, chainBefore);
-    group.cuts.set(first.lastSeq, cutting);
-    for (const old of group.cuts.keys()) if (group.cuts.size > CUTS) group.cuts.delete(old);
-    cutting.catch(() => group.cuts.delete(first.lastSeq));
-    return cutting;
+    member.reader.refetch(reason, head);
   }
 
   async function start(group: Group, member: Member, cursor: Cursor | undefined): Promise<void> {
@@ -221,7 +219,7 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
         cursor !== undefined &&
         cursor.epoch === head.epoch &&
         cursor.seq <= head.seq &&
-        (await log.chainAt(spreadsheetId, cursor.seq)) === cursor.chain;
+        (await chainAt(spreadsheetId, cursor.seq)) === cursor.chain;
       const from = recovered ? cursor : head;
       member.epoch = from.epoch;
       member.seq = from.seq;
@@ -233,6 +231,17 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
       return;
     }
     await catchUp(group, member);
+  }
+
+  /** A cursor in a damaged place cannot be checked, so it is not recognised. */
+  async function chainAt(spreadsheetId: string, seq: number): Promise<string | undefined> {
+    try {
+      return await log.chainAt(spreadsheetId, seq);
+    } catch (error) {
+      if (!(error instanceof DamagedError)) throw error;
+      onFault(error);
+      return undefined;
+    }
   }
 
   function leave(group: Group, member: Member): boolean {
@@ -280,5 +289,4 @@ const newGroup = (spreadsheetId: string): Group => ({
   epoch: undefined,
   pending: [],
   recent: [],
-  cuts: new Map(),
 });

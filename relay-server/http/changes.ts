@@ -49,7 +49,7 @@ export function changesRoute({ log, streams }: Needs): Route {
     const changes: string[] = [];
     for (const entry of await log.readAfter(spreadsheetId, since, limits.frameMaxBytes)) {
       if (changes.length >= limit) break;
-      changes.push(...partsOf(laterPart(entry, since).json).slice(0, limit - changes.length));
+      changes.push(...partsOf(laterPart(spreadsheetId, entry, since).json).slice(0, limit - changes.length));
     }
     const seq = since + changes.length;
     const chain = await log.chainAt(spreadsheetId, seq);

@@ -53,10 +53,12 @@ export function createEventStreams(needs: { fanOut: FanOut; access: Access; metr
           // The id is where this reader stands: one that loses the stream now resumes from there.
           response.write(`id: ${epoch}:${from.seq}:${from.chain}\nevent: watching\ndata: ${data}\n\n`);
         },
-        deliver({ lastSeq, chain, data }) {
-          response.write(`id: ${epoch}:${lastSeq}:${chain}\nevent: changes\ndata: `);
-          response.write(data);
-          response.write("\n\n");
+        deliver(entries) {
+          for (const { lastSeq, chain, data } of entries) {
+            response.write(`id: ${epoch}:${lastSeq}:${chain}\nevent: changes\ndata: `);
+            response.write(data);
+            response.write("\n\n");
+          }
         },
         refetch(reason, at) {
           const data = JSON.stringify({ kind: "refetch", spreadsheetId, reason });

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Cell, Post, PostAnswer, Reading } from "@sheetwire/shared/protocol";
-import { DiskFullError, type ChangeLog } from "../log/log.ts";
+import { DiskFullError, type ChangeLog, type DamagedError } from "../log/log.ts";
 import { createMemoryLog } from "../log/engines/memory.ts";
 import { createLogger } from "../telemetry/telemetry.ts";
 import { SheetDouble } from "../wants/sheet-double.ts";
@@ -229,12 +229,26 @@ test("posts of one turn share a commit", async () => {
   expect(commits).toBeLessThanOrEqual(3);
 });
 
-test("a log whose entries do not add up to its head is not served as good", async () => {
+test("a log whose entries do not add up to its head is named, never served as good, and read anew", async () => {
   await copy();
+  const before = await log.head(sheet.spreadsheetId);
   const readAfter = log.readAfter.bind(log);
   log.readAfter = async (spreadsheetId, seq, maxBytes) => (await readAfter(spreadsheetId, seq, maxBytes)).slice(0, -1);
-  ingest = open();
-  await expect(ingest.stateOf(sheet.spreadsheetId)).rejects.toThrow(/adds up to/);
+  const named: DamagedError[] = [];
+  ingest = createIngest({
+    log,
+    keysOf: () => [key],
+    now: () => now,
+    onFault: (error) => {
+      throw error;
+    },
+    onDamage: (damage) => void named.push(damage),
+  });
+  expect(await held()).toEqual([[], [], []]);
+  expect(named).toMatchObject([{ spreadsheetId: sheet.spreadsheetId, throughSeq: before?.seq }]);
+  log.readAfter = readAfter;
+  await copy();
+  expect(await held()).toEqual([["a", "b", "c"], ["d"], []]);
 });
 
 test("a fault is logged by its kind and place, and refused without a word of what it says", async () => {

@@ -1,34 +1,20 @@
 /**
  * Takes one signed post as far as the log. What is refused is refused before anything is stored; what is answered with a
- * 202 is durable. Posts that arrive in one turn of the event loop share one commit.
+ * 202 is durable. Posts that wait share one commit: each turn takes from every spreadsheet in its turn, folds, and commits.
  */
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
-import { FIRST_CHAIN, nextChain } from "@sheetwire/shared/digest";
+import { hash } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { nextChain } from "@sheetwire/shared/digest";
 import { limits } from "@sheetwire/shared/limits";
-import {
-  changeSchema,
-  OLDEST_PROTOCOL_VERSION,
-  PROTOCOL_VERSION,
-  postSchema,
-  type Change,
-  type Post,
-  type PostAnswer,
-  type RefusalCode,
-  type RelayFacts,
-  type Want,
-} from "@sheetwire/shared/protocol";
-import { judge, signedPrefix } from "@sheetwire/shared/signing";
-import { DiskFullError, HeadMovedError, type Append, type ChangeLog, type Head } from "../log/log.ts";
-import { SpreadsheetState } from "../sheets/sheets.ts";
+import type { Change, Post, PostAnswer, RefusalCode, RelayFacts, Want } from "@sheetwire/shared/protocol";
+import { DiskFullError, HeadMovedError, type Append, type ChangeLog, type DamagedError } from "../log/log.ts";
+import type { SpreadsheetState } from "../sheets/sheets.ts";
 import {
   answeringUntil,
-  contradictionIn,
-  emptyDesk,
   factsOf,
   foldPost,
   issueWants,
   letGo,
-  loadDesk,
   noteAnswered,
   noteHeard,
   noteUnanswered,
@@ -36,9 +22,15 @@ import {
   storeDesk,
   wantCheck,
   type CallHealth,
-  type Desk,
   type OpenWork,
 } from "../wants/wants.ts";
+import { authenticate, type PostHeaders } from "./authenticate.ts";
+import { Lanes } from "./lanes.ts";
+import { createLives, type Live } from "./lives.ts";
+import { createRates } from "./rates.ts";
+import { readPost } from "./read-post.ts";
+
+export type { PostHeaders } from "./authenticate.ts";
 
 export type IngestResult =
   | { readonly ok: true; /** JSON text of the 202. */ readonly answer: string }
@@ -49,8 +41,6 @@ export type IngestResult =
       readonly maxBytes?: number;
       readonly retryAfterMs?: number;
     };
-
-export type PostHeaders = { id: string | undefined; timestamp: string | undefined; signature: string | undefined };
 
 /** One round of a call of the web app: `run` is the relay's name for it, `n` counts its rounds from 0. */
 export type CallRound = { readonly run: string; readonly n: number; readonly sweepAll: boolean };
@@ -98,38 +88,47 @@ export type IngestNeeds = {
   now: () => number;
   /** Told of faults of our own. What an error says may quote contents: only its kind and place may be logged. */
   onFault: (error: unknown) => void;
+  /** Told of what the store holds and is not as it was written. The spreadsheet is then read anew. */
+  onDamage?: (damage: DamagedError) => void;
+  /** Posts a second of one spreadsheet, lasting; a bound against what went wild. */
+  postsPerSecond?: number;
 };
 
-/** One spreadsheet in memory. */
-type Live = {
-  state: SpreadsheetState;
-  desk: Desk;
-  /** Characters of entries since the state was stored last. */
-  tailChars: number;
-  storedChars: number;
-  /** A fold broke off in it: it holds what no log says. */
-  isVoid: boolean;
+/** One post on its way. */
+type Waiting = {
+  readonly spreadsheetId: string;
+  readonly bytes: number;
+  readonly body: Buffer;
+  readonly webhookId: string;
+  readonly bodyHash: string;
+  readonly round: CallRound | undefined;
+  readonly resolve: (result: IngestResult) => void;
 };
 
-type Pending = {
-  append: Append;
-  live: Live;
-  resolve: (result: IngestResult) => void;
-  answer: string;
-};
+/** Folded, to be committed. */
+type Folded = { readonly waiting: Waiting; readonly append: Append; readonly live: Live; readonly answer: string };
 
-/** Checked against when no key is known, so that an unknown spreadsheet costs as much time as a wrong signature. */
-const NOBODYS_KEY = new Uint8Array(32);
-/** A state is stored again when the log behind it has grown by as much, at least so many characters. */
-const STORE_STATE_AFTER_CHARS = 1_000_000;
+/** One turn folds posts of about so many bytes and at most so many, so that none of it takes long. */
+const TURN_BYTES = 512 * 1024;
+const TURN_POSTS = 256;
 
 export function createIngest(needs: IngestNeeds): Ingest {
   const { log, now } = needs;
-  const startedAt = now();
-  const lives = new Map<string, Promise<Live | undefined>>();
+  const onDamage = needs.onDamage ?? needs.onFault;
+  const lives = createLives({ log, startedAt: now(), onFault: needs.onFault, onDamage });
+  const lanes = new Lanes<Waiting>({
+    laneMaxItems: limits.waitingPostsOfOne,
+    laneMaxBytes: limits.waitingBytesOfOne,
+    maxItems: limits.waitingPosts,
+    maxBytes: limits.waitingBytes,
+  });
+  const perSecond = needs.postsPerSecond ?? limits.postsPerSecond;
+  const rates = createRates({ perSecond, burst: perSecond * 2, now });
   const inFlight = new Map<string, { bodyHash: string; result: Promise<IngestResult> }>();
   const listeners = new Set<(spreadsheetId: string) => void>();
-  let group: Pending[] = [];
+  /** Turns go on as long as anything waits. */
+  let turning: Promise<void> | undefined;
+  /** What was folded is on its way to the store. */
   let committing: Promise<void> | undefined;
   let isClosed = false;
 
@@ -139,10 +138,12 @@ export function createIngest(needs: IngestNeeds): Ingest {
     body: Buffer,
     round?: CallRound,
   ): Promise<IngestResult> {
-    const refused = authenticate(needs, spreadsheetId, headers, body);
+    const refused = authenticate(needs.keysOf(spreadsheetId), headers, body, now());
     if (refused) return refused;
+    const waitMs = rates.take(spreadsheetId);
+    if (waitMs !== undefined) return { ok: false, code: "rate-limited", retryAfterMs: waitMs };
     const webhookId = headers.id ?? "";
-    const bodyHash = createHash("sha256").update(body).digest("hex");
+    const bodyHash = hash("sha256", body, "hex");
     const key = `${spreadsheetId} ${webhookId}`;
     const twin = inFlight.get(key);
     if (twin) return twin.bodyHash === bodyHash ? twin.result : { ok: false, code: "id-reused" };
@@ -162,37 +163,102 @@ export function createIngest(needs: IngestNeeds): Ingest {
     body: Buffer,
     round: CallRound | undefined,
   ): Promise<IngestResult> {
-    if (isClosed) return { ok: false, code: "shutting-down", retryAfterMs: 1_000 };
+    if (isClosed) return CLOSED;
     const taken = await log.takenPost(spreadsheetId, webhookId);
     if (taken)
       return taken.bodyHash === bodyHash ? { ok: true, answer: taken.answer } : { ok: false, code: "id-reused" };
+    if (isClosed) return CLOSED;
+    return new Promise((resolve) => {
+      const bytes = body.length;
+      const full = lanes.put({ spreadsheetId, bytes, body, webhookId, bodyHash, round, resolve });
+      if (full === "lane-full") resolve({ ok: false, code: "rate-limited", retryAfterMs: 1_000 });
+      else if (full) resolve({ ok: false, code: "busy", retryAfterMs: 1_000 });
+      else turning ??= turns();
+    });
+  }
+
+  /** Takes turns as long as anything waits. What arrives while one is under way has the next. */
+  async function turns(): Promise<void> {
+    do {
+      await nextTurn();
+      const { folded, missing } = foldTurn();
+      if (folded.length > 0) {
+        committing = commit(folded);
+        await committing;
+        committing = undefined;
+      }
+      for (const spreadsheetId of missing) loadFor(spreadsheetId);
+    } while (lanes.hasTurn);
+    turning = undefined;
+  }
+
+  /**
+   * Folds what waits, from each spreadsheet in its turn. Nothing is awaited in between: posts are folded one after the
+   * other, and only onto what is durable. Those whose spreadsheet is not in memory wait until it is.
+   */
+  function foldTurn(): { folded: readonly Folded[]; missing: ReadonlySet<string> } {
+    const folded: Folded[] = [];
+    const missing = new Set<string>();
+    let bytes = 0;
+    for (let count = 0; count < TURN_POSTS && bytes < TURN_BYTES; count += 1) {
+      const waiting = lanes.take();
+      if (!waiting) break;
+      const { spreadsheetId } = waiting;
+      const live = lives.now(spreadsheetId);
+      if (!live) {
+        lanes.hold(waiting);
+        missing.add(spreadsheetId);
+        continue;
+      }
+      bytes += waiting.bytes;
+      const one = foldOne(waiting, live);
+      if (one) folded.push(one);
+    }
+    return { folded, missing };
+  }
+
+  /** The others go on while this one's state is read from the store. */
+  function loadFor(spreadsheetId: string): void {
+    lives.of(spreadsheetId, true).then(
+      () => {
+        lanes.letGo(spreadsheetId);
+        if (lanes.hasTurn) turning ??= turns();
+      },
+      (error: unknown) => {
+        const refusal = refusalOf(error);
+        if (refusal.code === "internal") needs.onFault(error);
+        for (const one of lanes.clear(spreadsheetId)) one.resolve(refusal);
+      },
+    );
+  }
+
+  function foldOne(waiting: Waiting, live: Live): Folded | undefined {
+    const { spreadsheetId, body, round, resolve } = waiting;
     const read = readPost(body);
-    if ("refused" in read) return read.refused;
-    if (round && read.post.cause !== "call")
-      return { ok: false, code: "malformed", detail: "Not an answer to a call." };
+    if ("refused" in read) {
+      resolve(read.refused);
+      return undefined;
+    }
+    if (round && read.post.cause !== "call") {
+      resolve({ ok: false, code: "malformed", detail: "Not an answer to a call." });
+      return undefined;
+    }
     // Each round is a run of its own at Google; to the relay they are one, since each was asked for after the one before.
     const post = round ? { ...read.post, run: round.run, n: round.n } : read.post;
-    const live = await liveOf(spreadsheetId, true);
-    if (!live) return { ok: false, code: "unauthorized" };
-    // From here to the commit's queue nothing is awaited: posts are folded one after the other.
     try {
-      return await fold(spreadsheetId, live, post, { webhookId, bodyHash }, round);
+      return fold(waiting, live, post);
     } catch (error) {
       // Half folded: whatever of it is still on its way to the store, this memory is never stored as a state.
       live.isVoid = true;
       forget(spreadsheetId);
       needs.onFault(error);
-      return { ok: false, code: "internal", retryAfterMs: 2_000 };
+      resolve({ ok: false, code: "internal", retryAfterMs: 2_000 });
+      return undefined;
     }
   }
 
-  function fold(
-    spreadsheetId: string,
-    live: Live,
-    post: Post,
-    { webhookId, bodyHash }: { webhookId: string; bodyHash: string },
-    round: CallRound | undefined,
-  ): Promise<IngestResult> {
+  function fold(waiting: Waiting, live: Live, post: Post): Folded {
+    const { spreadsheetId, webhookId, bodyHash, round } = waiting;
     const { state, desk } = live;
     const moment = now();
     const expected = state.head;
@@ -215,7 +281,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
         };
         const json = JSON.stringify(change);
         state.apply(change);
-        state.head = { ...state.head, seq: change.seq, chain: nextChain(state.head.chain, json) };
+        state.head = { epoch: state.head.epoch, seq: change.seq, chain: nextChain(state.head.chain, json) };
         jsons.push(json);
       },
       moment,
@@ -232,99 +298,41 @@ export function createIngest(needs: IngestNeeds): Ingest {
       expected,
       ...(json ? { entry: { firstSeq: expected.seq + 1, lastSeq: seq, json, chain } } : {}),
       post: { webhookId, bodyHash, answer, takenAt: moment },
-      desk: storeDesk(desk),
     };
-    return new Promise((resolve) => {
-      group.push({ append, live, resolve, answer });
-      committing ??= commitSoon();
-    });
+    return { waiting, append, live, answer };
   }
 
-  /** Commits what this turn of the event loop brought. What arrives meanwhile shares the next commit. */
-  async function commitSoon(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    const mine = group;
-    group = [];
+  async function commit(mine: readonly Folded[]): Promise<void> {
+    const liveOf = new Map(mine.map(({ append, live }) => [append.spreadsheetId, live]));
     try {
-      await log.append(mine.map((one) => one.append));
-      for (const { resolve, answer } of mine) resolve({ ok: true, answer });
-      for (const spreadsheetId of new Set(mine.map((one) => one.append.spreadsheetId))) tell(spreadsheetId);
-      for (const one of mine) await storeStateIfDue(one);
+      const desks = new Map([...liveOf].map(([spreadsheetId, live]) => [spreadsheetId, storeDesk(live.desk)] as const));
+      // The desk as it is after the last of a spreadsheet's posts goes with that one.
+      const appends = mine.map(({ append }) => append);
+      for (let at = appends.length - 1; at >= 0 && desks.size > 0; at -= 1) {
+        const append = appends[at];
+        const desk = append && desks.get(append.spreadsheetId);
+        if (!append || desk === undefined) continue;
+        appends[at] = { ...append, desk };
+        desks.delete(append.spreadsheetId);
+      }
+      await log.append(appends);
     } catch (error) {
-      // What was folded is not in the store: memory is rebuilt from there, and nobody was told otherwise. What was folded
-      // on top of it goes the same way.
-      const lost = new Set(mine.map((one) => one.append.spreadsheetId));
-      const stranded = group.filter((one) => lost.has(one.append.spreadsheetId));
-      group = group.filter((one) => !lost.has(one.append.spreadsheetId));
-      for (const spreadsheetId of lost) forget(spreadsheetId);
+      // What was folded is not in the store: memory is rebuilt from there, and nobody was told otherwise.
+      for (const spreadsheetId of liveOf.keys()) forget(spreadsheetId);
       const refusal = refusalOf(error);
       if (refusal.code === "internal") needs.onFault(error);
-      for (const { resolve } of [...mine, ...stranded]) resolve(refusal);
+      for (const { waiting } of mine) waiting.resolve(refusal);
+      return;
     }
-    committing = group.length > 0 ? commitSoon() : undefined;
-  }
-
-  /** Stores the state, when the log behind it has grown, and only at a head that is durable. */
-  async function storeStateIfDue({ append, live }: Pending): Promise<void> {
-    if (live.isVoid || live.tailChars < Math.max(STORE_STATE_AFTER_CHARS, live.storedChars)) return;
-    const { head } = live.state;
-    if (head.seq !== (append.entry?.lastSeq ?? append.expected.seq)) return;
-    const lines = [...live.state.snapshotLines()];
-    live.tailChars = 0;
-    live.storedChars = lines.reduce((sum, line) => sum + line.length, 0);
-    try {
-      await log.saveState(append.spreadsheetId, { head, lines });
-    } catch (error) {
-      needs.onFault(error);
+    for (const { waiting, answer } of mine) waiting.resolve({ ok: true, answer });
+    for (const [spreadsheetId, live] of liveOf) {
+      lives.storeIfDue(spreadsheetId, live);
+      tell(spreadsheetId);
     }
-  }
-
-  function liveOf(spreadsheetId: string, create: boolean): Promise<Live | undefined> {
-    const known = lives.get(spreadsheetId);
-    if (known) return known;
-    const loading = load(spreadsheetId, create);
-    lives.set(spreadsheetId, loading);
-    loading.then(
-      (live) => live ?? (lives.get(spreadsheetId) === loading && lives.delete(spreadsheetId)),
-      () => lives.get(spreadsheetId) === loading && lives.delete(spreadsheetId),
-    );
-    return loading;
-  }
-
-  async function load(spreadsheetId: string, create: boolean): Promise<Live | undefined> {
-    const head = (await log.head(spreadsheetId)) ?? (create ? await log.create(spreadsheetId) : undefined);
-    if (!head) return undefined;
-    const stored = await log.state(spreadsheetId);
-    const from: Head = stored
-      ? { ...stored.head, epoch: head.epoch }
-      : { epoch: head.epoch, seq: 0, chain: FIRST_CHAIN };
-    const state = stored
-      ? SpreadsheetState.fromLines(spreadsheetId, stored.lines)
-      : new SpreadsheetState(spreadsheetId, from);
-    state.head = from;
-    let tailChars = 0;
-    for (;;) {
-      const entries = await log.readAfter(spreadsheetId, state.head.seq, limits.frameMaxBytes);
-      for (const entry of entries) {
-        for (const change of changeSchema.array().parse(JSON.parse(entry.json))) {
-          if (change.seq > state.head.seq) state.apply(change);
-        }
-        state.head = { ...state.head, seq: entry.lastSeq, chain: entry.chain };
-        tailChars += entry.json.length;
-      }
-      if (entries.length === 0) break;
-    }
-    const end = await log.head(spreadsheetId);
-    if (state.head.seq !== end?.seq || state.head.chain !== end.chain) {
-      throw new Error(`The log ends at change ${end?.seq}, but what can be read of it adds up to ${state.head.seq}.`);
-    }
-    const json = await log.desk(spreadsheetId);
-    const desk = json === undefined ? emptyDesk(startedAt) : loadDesk(json, startedAt);
-    return { state, desk, tailChars, storedChars: 0, isVoid: false };
   }
 
   function forget(spreadsheetId: string): void {
-    lives.delete(spreadsheetId);
+    lives.forget(spreadsheetId);
   }
 
   function tell(spreadsheetId: string): void {
@@ -332,14 +340,17 @@ export function createIngest(needs: IngestNeeds): Ingest {
   }
 
   async function durable(spreadsheetId: string): Promise<Live | undefined> {
-    if (committing) await committing;
-    return liveOf(spreadsheetId, false);
+    // What is folded and not yet durable is told to nobody.
+    const live = await lives.of(spreadsheetId, false);
+    if (!committing) return live;
+    await committing;
+    return lives.of(spreadsheetId, false);
   }
 
   /** Changes something on the desk outside a post. It becomes durable with the next one, and loses nothing if it does not. */
   async function onDesk<T>(spreadsheetId: string, change: (live: Live) => T): Promise<T | undefined> {
     if (isClosed) return undefined;
-    const live = await liveOf(spreadsheetId, false);
+    const live = await lives.of(spreadsheetId, false);
     return live && change(live);
   }
 
@@ -372,7 +383,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
     },
     stateOf: async (spreadsheetId) => (await durable(spreadsheetId))?.state,
     async factsOf(spreadsheetId) {
-      const live = await liveOf(spreadsheetId, false);
+      const live = await lives.of(spreadsheetId, false);
       return live && factsOf(live.state, live.desk, now());
     },
     onFacts(listener) {
@@ -382,66 +393,13 @@ export function createIngest(needs: IngestNeeds): Ingest {
     forget,
     async close() {
       isClosed = true;
-      if (committing) await committing;
+      while (turning || lanes.size > 0) await (turning ?? nextTurn());
+      await lives.settled();
     },
   };
 }
 
-function authenticate(
-  needs: IngestNeeds,
-  spreadsheetId: string,
-  headers: PostHeaders,
-  body: Buffer,
-): IngestResult | undefined {
-  const known = needs.keysOf(spreadsheetId);
-  const keys = known.length > 0 ? known : [NOBODYS_KEY];
-  const verdict = judge(
-    headers,
-    needs.now(),
-    (id, timestamp) =>
-      keys.map((key) => createHmac("sha256", key).update(signedPrefix(id, timestamp)).update(body).digest("base64")),
-    (a, b) => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b)),
-  );
-  if (known.length > 0 && verdict === "good") return undefined;
-  const detail =
-    verdict === "stale" && known.length > 0
-      ? "The timestamp is more than five minutes off: check the clock."
-      : undefined;
-  return { ok: false, code: "unauthorized", ...(detail ? { detail } : {}) };
-}
-
-function readPost(body: Buffer): { post: Post } | { refused: IngestResult } {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch {
-    return { refused: { ok: false, code: "malformed", detail: "The body is not JSON in UTF-8." } };
-  }
-  const protocol = (value as { protocol?: unknown } | null)?.protocol;
-  if (typeof protocol === "number" && (protocol < OLDEST_PROTOCOL_VERSION || protocol > PROTOCOL_VERSION)) {
-    const side = protocol > PROTOCOL_VERSION ? "the relay" : "the script (clasp push)";
-    return {
-      refused: {
-        ok: false,
-        code: "protocol-too-old",
-        detail: `Protocol ${protocol} is not served here: update ${side}.`,
-      },
-    };
-  }
-  const parsed = postSchema.safeParse(value);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    return {
-      refused: {
-        ok: false,
-        code: "malformed",
-        detail: `${issue?.path.join(".") ?? ""}: ${issue?.code ?? "not a post"}`,
-      },
-    };
-  }
-  const contradiction = contradictionIn(parsed.data);
-  return contradiction ? { refused: { ok: false, code: "malformed", detail: contradiction } } : { post: parsed.data };
-}
+const CLOSED: IngestResult = { ok: false, code: "shutting-down", retryAfterMs: 1_000 };
 
 function refusalOf(error: unknown): Extract<IngestResult, { ok: false }> {
   if (error instanceof DiskFullError) return { ok: false, code: "disk-full", retryAfterMs: 30_000 };

@@ -1,4 +1,4 @@
-import type { Entry } from "./record.ts";
+import type { Entry } from "./entry.ts";
 
 /** Told of an entry that became durable, and of the life of the log that it belongs to. */
 export type OnEntry = (spreadsheetId: string, entry: Entry, epoch: string) => void;

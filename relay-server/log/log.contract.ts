@@ -1,19 +1,27 @@
 /** The numbered promises of a log as tests, run by every engine. */
 import { FIRST_CHAIN, nextChain } from "@sheetwire/shared/digest";
 import { describe, expect, test } from "vitest";
-import { HeadMovedError, type Append, type ChangeLog, type Entry, type Head, type TakenPost } from "./log.ts";
+import {
+  HeadMovedError,
+  type Append,
+  type ChangeLog,
+  type Entry,
+  type Head,
+  type NewEntry,
+  type TakenPost,
+} from "./log.ts";
 
 /** A change as far as a log cares: a JSON object with a seq. The text holds what would break a careless splitter. */
 const changeOf = (seq: number, text: string): string => JSON.stringify({ seq, text, nested: [{ "}": "]," }, [[]]] });
 
 /** An entry that continues `head` with one change for each text. */
-export function entryAfter(head: Head, texts: readonly string[]): Entry {
+export function entryAfter(head: Head, texts: readonly string[]): NewEntry {
   const changes = texts.map((text, offset) => changeOf(head.seq + 1 + offset, text));
   const chain = changes.reduce(nextChain, head.chain);
   return { firstSeq: head.seq + 1, lastSeq: head.seq + texts.length, json: `[${changes.join(",")}]`, chain };
 }
 
-export const headAfter = (head: Head, entry: Entry): Head => ({
+export const headAfter = (head: Head, entry: NewEntry): Head => ({
   epoch: head.epoch,
   seq: entry.lastSeq,
   chain: entry.chain,
@@ -43,6 +51,14 @@ export function changeLogContract(open: () => Promise<ChangeLog>): void {
       all.push(...some);
       at = some.at(-1)?.lastSeq ?? at;
     }
+  };
+
+  const stateOf = async (log: ChangeLog): Promise<unknown> => {
+    const stored = await log.state("sheet-1");
+    if (!stored) return undefined;
+    const lines: string[] = [];
+    for await (const line of stored.lines) lines.push(line);
+    return { head: stored.head, lines };
   };
 
   describe("what a log promises", () => {
@@ -255,9 +271,9 @@ export function changeLogContract(open: () => Promise<ChangeLog>): void {
       const head = await appendTo(log, "sheet-1", "a");
       const lines = Array.from({ length: 2_500 }, (_, at) => JSON.stringify({ at, text: "x".repeat(1_000) }));
       await log.saveState("sheet-1", { head, lines });
-      expect(await log.state("sheet-1")).toEqual({ head, lines });
+      expect(await stateOf(log)).toEqual({ head, lines });
       await log.saveState("sheet-1", { head, lines: ["{}"] });
-      expect(await log.state("sheet-1")).toEqual({ head, lines: ["{}"] });
+      expect(await stateOf(log)).toEqual({ head, lines: ["{}"] });
       for (const wrong of [
         { ...head, epoch: "another" },
         { ...head, seq: 2 },

@@ -154,10 +154,17 @@ test("L2 what was acknowledged is there after the process is killed in the middl
   }
 }, 60_000);
 
-test("an entry is cut at a seq without touching its changes' text", () => {
-  const changes = ['{"seq":5,"a":"],[{"}', '{"seq":6,"b":[[1,2],{"c":"\\"}"}]}', '{"seq":7}'];
-  const entry = { firstSeq: 5, lastSeq: 7, json: `[${changes.join(",")}]`, chain: "0123456789abcdef" };
+test("an entry is cut at a seq without touching its changes' text", async () => {
+  const changes = ['{"seq":1,"a":"],[{"}', '{"seq":2,"b":[[1,2],{"c":"\\"}"}]}', '{"seq":3}'];
+  const log = createMemoryLog({ randomId: randomUUID });
+  const head = await log.create("sheet-1");
+  const whole = { firstSeq: 1, lastSeq: 3, json: `[${changes.join(",")}]`, chain: "0123456789abcdef" };
+  await log.append([{ spreadsheetId: "sheet-1", expected: head, entry: whole }]);
+  const [entry] = await log.readAfter("sheet-1", 0, 1);
+  if (!entry) throw new Error("Nothing was stored.");
   expect(partsOf(entry.json)).toEqual(changes);
-  expect(laterPart(entry, 4)).toEqual(entry);
-  expect(laterPart(entry, 5)).toEqual({ ...entry, firstSeq: 6, json: `[${changes.slice(1).join(",")}]` });
+  expect(laterPart("sheet-1", entry, 0)).toBe(entry);
+  const cut = laterPart("sheet-1", entry, 1);
+  expect(cut).toMatchObject({ firstSeq: 2, lastSeq: 3, chain: entry.chain });
+  expect(partsOf(cut.json)).toEqual(changes.slice(1));
 });

@@ -16,7 +16,11 @@ export const UNKNOWN: StoredRow = { json: null, high: 0, low: 0 };
 export const announced = (digest: Digest): StoredRow => ({ json: null, high: digest.high | 0, low: digest.low | 0 });
 
 export function storedRow(cells: Row, seed: number): StoredRow {
-  const json = JSON.stringify(canonicalRow(cells));
+  return storedText(JSON.stringify(canonicalRow(cells)), seed);
+}
+
+/** The same of canonical JSON. */
+export function storedText(json: string, seed: number): StoredRow {
   if (json === "[]") return BLANK;
   const digest = digestOfText(json, seed);
   return { json, high: digest.high | 0, low: digest.low | 0 };

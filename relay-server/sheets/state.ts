@@ -1,10 +1,10 @@
 import { digestOfRow, digestText, fold, murmur128, NO_DIGEST, seedOf, type Digest } from "@sheetwire/shared/digest";
 import { limits } from "@sheetwire/shared/limits";
 import { MisfitError } from "@sheetwire/shared/grid";
-import { snapshotHeadSchema, snapshotRowsSchema } from "@sheetwire/shared/protocol";
+import { snapshotHeadSchema } from "@sheetwire/shared/protocol";
 import type { Change, Row, Sheet, SnapshotHead, Spreadsheet } from "@sheetwire/shared/protocol";
-import type { Head } from "../log/log.ts";
-import { cellsOf, storedRow, UNKNOWN, type StoredRow } from "./row.ts";
+import { partsOf, type Head } from "../log/log.ts";
+import { cellsOf, storedText, UNKNOWN, type StoredRow } from "./row.ts";
 import { SheetState } from "./sheet-state.ts";
 
 /** The state of one spreadsheet: the fold of its log up to `head`. */
@@ -21,24 +21,33 @@ export class SpreadsheetState {
     this.head = head;
   }
 
-  /** The state that a snapshot's lines (without the last) tell of. Throws when they are not such lines. */
-  static fromLines(spreadsheetId: string, stored: Iterable<string>): SpreadsheetState {
+  /**
+   * The state that stored lines (a snapshot's without its last) tell of; nothing when there are none. Throws when they are
+   * not such lines. Rows are taken as they are written, since they were written by {@link snapshotLines}.
+   */
+  static async fromLines(
+    spreadsheetId: string,
+    stored: AsyncIterable<string> | Iterable<string>,
+  ): Promise<SpreadsheetState | undefined> {
     let state: SpreadsheetState | undefined;
-    for (const line of stored) {
-      const value: unknown = JSON.parse(line);
+    for await (const line of stored) {
       if (!state) {
-        const head = snapshotHeadSchema.parse(value);
+        const head = snapshotHeadSchema.parse(JSON.parse(line));
         state = new SpreadsheetState(spreadsheetId, head);
         state.#applySheets(head.spreadsheet);
-      } else {
-        const piece = snapshotRowsSchema.parse(value);
-        const held = state.held(piece.sheetId);
-        const seed = state.seed;
-        const rows = piece.rows.map((row) => (row ? storedRow(row, seed) : UNKNOWN));
-        rows.forEach((row, offset) => (held.rows[piece.fromRow + offset] = row));
+        continue;
+      }
+      const [before, sheetId, fromRow] = ROWS_LINE.exec(line) ?? [];
+      if (before === undefined) throw new Error("A stored state with a line that is none.");
+      const held = state.held(Number(sheetId));
+      const { seed } = state;
+      let row = Number(fromRow);
+      for (const json of partsOf(line.slice(before.length, -1))) {
+        held.rows[row] = json === "null" ? UNKNOWN : storedText(json, seed);
+        row += 1;
       }
     }
-    if (!state) throw new Error("A stored state without a first line.");
+    if (!state) return undefined;
     for (const [sheetId, held] of state.#sheets) {
       state.#sheets.set(sheetId, new SheetState(held.sheet, held.rows, state.seed));
     }
@@ -145,6 +154,8 @@ export class SpreadsheetState {
     for (const sheetId of gone) this.#sheets.delete(sheetId);
   }
 }
+
+const ROWS_LINE = /^\{"sheetId":(\d+),"fromRow":(\d+),"rows":/;
 
 function* lines(
   head: string,

@@ -10,7 +10,8 @@ import {
 } from "@sheetwire/shared/protocol";
 import type { RawData, WebSocket } from "ws";
 import type { Access } from "../access/access.ts";
-import type { FanOut, Reader } from "../fan-out/fan-out.ts";
+import type { Beginning, FanOut, Reader } from "../fan-out/fan-out.ts";
+import { textFrame, type Entry } from "../log/log.ts";
 import type { Logger, Metrics } from "../telemetry/telemetry.ts";
 import type { createTimerWheel, Deadline } from "./timer-wheel.ts";
 
@@ -32,8 +33,8 @@ export type Conversation = {
   stop(withinMs: number): Promise<void>;
 };
 
-/** One spreadsheet followed over this socket, and the device whose token opened it. */
-type Watch = { deviceId: string; leave: () => void };
+/** What a conversation writes to beside `ws`: the network socket under it. */
+export type Wire = Pick<Duplex, "on" | "off" | "write" | "writableLength" | "destroyed">;
 
 /** A socket that was told goodbye is cut after this long, in milliseconds. */
 const CLOSE_WITHIN_MS = 5_000;
@@ -45,61 +46,157 @@ const SHORT_QUEUE_BYTES = 512 * 1024;
 /** Holds one conversation with one reader: hello first, then watches, each to its end. */
 export function converse(
   ws: WebSocket,
-  wire: Duplex,
+  wire: Wire,
   wheel: ReturnType<typeof createTimerWheel>,
-  { access, fanOut, metrics, logger, version, now, elapsed }: ConversationNeeds,
+  needs: ConversationNeeds,
 ): Conversation {
-  const watches = new Map<string, Watch>();
-  let hello: { token: string; deviceId: string } | undefined;
-  let heardAt = elapsed();
-  let closeBy: number | undefined;
-  let second = 0;
-  let framesInSecond = 0;
+  const talk = new Talk(ws, wire, wheel, needs);
+  talks.set(ws, talk);
+  // The same functions for every socket: ten thousand of them hold no closures of their own.
+  ws.on("message", onMessage);
+  ws.on("ping", onPing);
+  ws.on("error", onError);
+  ws.on("close", onClose);
+  return talk;
+}
 
-  const deadline: Deadline = {
-    at: () => closeBy ?? heardAt + (hello ? limits.socketSilentMs : limits.helloWithinMs),
-    expire: () => {
-      if (closeBy !== undefined) return ws.terminate();
-      return refuse("silent");
-    },
-  };
-  wheel.put(deadline);
+const talks = new WeakMap<WebSocket, Talk>();
 
-  ws.on("message", (data, isBinary) => {
-    if (closeBy !== undefined) return;
-    if (hello) heardAt = elapsed();
-    if (tooMany()) return refuse("rate-limited");
-    const frame = isBinary ? undefined : frameFrom(data);
-    if (!frame) return refuse("malformed");
-    return hear(frame);
-  });
-  ws.on("ping", () => {
-    if (hello) heardAt = elapsed();
-  });
-  // Too large a frame, reserved bits, bad UTF-8: ws closes by itself with the right code.
-  ws.on("error", (error) => logger.debug({ err: error }, "feed socket broke the rules of WebSocket"));
-  ws.on("close", () => {
-    wheel.remove(deadline);
-    for (const spreadsheetId of watches.keys()) end(spreadsheetId);
-  });
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  talks.get(this)?.heard(data, isBinary);
+}
+function onPing(this: WebSocket): void {
+  talks.get(this)?.pinged();
+}
+/** Too large a frame, reserved bits, bad UTF-8: ws closes by itself with the right code. */
+function onError(this: WebSocket, error: Error): void {
+  talks.get(this)?.broken(error);
+}
+function onClose(this: WebSocket): void {
+  talks.get(this)?.closed();
+}
 
-  function hear(frame: UpFrame): void {
-    if (frame.kind === "ping") return say({ kind: "pong" });
-    if (frame.kind === "hello") return hello ? refuse("malformed") : greet(frame.token);
-    if (!hello) return refuse("malformed");
-    if (frame.kind === "renew") return renew(frame.token);
-    if (frame.kind === "watch") return watch(frame, frame.token ?? hello.token);
-    if (frame.kind === "unwatch") return end(frame.spreadsheetId);
-    return took(frame.spreadsheetId, frame.seq);
+class Talk implements Conversation, Deadline {
+  readonly ws: WebSocket;
+  readonly wire: Wire;
+  readonly #wheel: ReturnType<typeof createTimerWheel>;
+  readonly #needs: ConversationNeeds;
+  readonly #watches = new Map<string, Watch>();
+  #token: string | undefined;
+  #deviceId: string | undefined;
+  #heardAt: number;
+  #closeBy: number | undefined;
+  #second = 0;
+  #framesInSecond = 0;
+
+  constructor(ws: WebSocket, wire: Wire, wheel: ReturnType<typeof createTimerWheel>, needs: ConversationNeeds) {
+    this.ws = ws;
+    this.wire = wire;
+    this.#wheel = wheel;
+    this.#needs = needs;
+    this.#heardAt = needs.elapsed();
+    wheel.put(this);
   }
 
-  function greet(token: string): void {
+  at(): number {
+    const silentMs = this.#token === undefined ? limits.helloWithinMs : limits.socketSilentMs;
+    return this.#closeBy ?? this.#heardAt + silentMs;
+  }
+
+  expire(): void {
+    if (this.#closeBy === undefined) this.refuse("silent");
+    else this.ws.terminate();
+  }
+
+  heard(data: RawData, isBinary: boolean): void {
+    if (this.#closeBy !== undefined) return;
+    this.pinged();
+    if (this.#isTooMany()) return this.refuse("rate-limited");
+    const frame = isBinary ? undefined : frameFrom(data);
+    if (!frame) return this.refuse("malformed");
+    if (frame.kind === "ping") return this.write(PONG);
+    if (frame.kind === "hello") return this.#token === undefined ? this.#greet(frame.token) : this.refuse("malformed");
+    if (this.#token === undefined) return this.refuse("malformed");
+    if (frame.kind === "renew") return this.#renew(frame.token);
+    if (frame.kind === "watch") return this.#watch(frame, frame.token ?? this.#token);
+    if (frame.kind === "unwatch") return this.end(frame.spreadsheetId);
+    return this.#took(frame.spreadsheetId, frame.seq);
+  }
+
+  pinged(): void {
+    if (this.#token !== undefined) this.#heardAt = this.#needs.elapsed();
+  }
+
+  broken(error: Error): void {
+    this.#needs.logger.debug({ err: error }, "feed socket broke the rules of WebSocket");
+  }
+
+  closed(): void {
+    this.#wheel.remove(this);
+    for (const spreadsheetId of this.#watches.keys()) this.end(spreadsheetId);
+  }
+
+  checkAccess(): void {
+    const { access } = this.#needs;
+    if (this.#deviceId !== undefined && !access.isGood(this.#deviceId)) return this.refuse("unauthorized");
+    for (const [spreadsheetId, { deviceId }] of this.#watches) {
+      if (access.isGood(deviceId)) continue;
+      this.end(spreadsheetId);
+      this.refuse("unauthorized", spreadsheetId);
+    }
+  }
+
+  async stop(withinMs: number): Promise<void> {
+    const { ws } = this;
+    if (ws.readyState === ws.CLOSED) return;
+    const closed = new Promise<void>((resolve) => ws.once("close", () => resolve()));
+    this.refuse("shutting-down");
+    const timer = setTimeout(() => ws.terminate(), withinMs);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  /**
+   * Writes a ready frame, or several. It goes to the network socket itself: without compression `ws` writes at once and
+   * keeps no queue of its own, so nothing can come in between; after its close frame nothing more may be sent.
+   */
+  write(frame: Buffer): void {
+    if (this.ws.readyState === this.ws.OPEN) this.wire.write(frame);
+  }
+
+  say(frame: DownFrame): void {
+    if (this.ws.readyState === this.ws.OPEN) this.ws.send(JSON.stringify(frame));
+  }
+
+  /** With a spreadsheet only its watch ends, without one the conversation does. */
+  refuse(code: RefusalCode, spreadsheetId?: string): void {
+    if (this.#closeBy !== undefined) return;
+    this.#needs.metrics.refusals.inc({ code });
+    if (spreadsheetId !== undefined) return this.say({ kind: "refused", code, spreadsheetId });
+    this.say({ kind: "refused", code });
+    for (const watched of this.#watches.keys()) this.end(watched);
+    this.#closeBy = this.#needs.elapsed() + CLOSE_WITHIN_MS;
+    this.#wheel.put(this);
+    this.ws.close(refusals[code].closeCode, code);
+  }
+
+  end(spreadsheetId: string): void {
+    const held = this.#watches.get(spreadsheetId);
+    if (!held) return;
+    this.#watches.delete(spreadsheetId);
+    this.#needs.metrics.watches.dec();
+    held.leave();
+  }
+
+  #greet(token: string): void {
+    const { access, version, now } = this.#needs;
     const device = access.deviceOf(token);
-    if (!device) return refuse("unauthorized");
-    hello = { token, deviceId: device.deviceId };
-    heardAt = elapsed();
+    if (!device) return this.refuse("unauthorized");
+    this.#token = token;
+    this.#deviceId = device.deviceId;
+    this.pinged();
     const { frameMaxBytes, upFrameMaxBytes, pingEveryMs, socketMaxWatches } = limits;
-    return say({
+    return this.say({
       kind: "welcome",
       limits: { frameMaxBytes, upFrameMaxBytes, pingEveryMs, socketMaxWatches },
       relay: { version, protocol: PROTOCOL_VERSION },
@@ -107,96 +204,90 @@ export function converse(
     });
   }
 
-  function renew(token: string): void {
-    const device = access.deviceOf(token);
-    if (!device) return refuse("unauthorized");
-    hello = { token, deviceId: device.deviceId };
+  #renew(token: string): void {
+    const device = this.#needs.access.deviceOf(token);
+    if (!device) return this.refuse("unauthorized");
+    this.#token = token;
+    this.#deviceId = device.deviceId;
   }
 
-  function watch({ spreadsheetId, cursor }: Extract<UpFrame, { kind: "watch" }>, token: string): void {
+  #watch({ spreadsheetId, cursor }: Extract<UpFrame, { kind: "watch" }>, token: string): void {
+    const { access, fanOut, metrics } = this.#needs;
     const device = access.opens(token, spreadsheetId, "read");
-    if (!device) return refuse("unauthorized", spreadsheetId);
+    if (!device) return this.refuse("unauthorized", spreadsheetId);
     // Watching again begins again, from the cursor that is given now.
-    end(spreadsheetId);
-    if (watches.size >= limits.socketMaxWatches) return refuse("too-many-watches", spreadsheetId);
-    const leave = fanOut.join(spreadsheetId, cursor, readerOf(spreadsheetId));
-    watches.set(spreadsheetId, { deviceId: device.deviceId, leave });
+    this.end(spreadsheetId);
+    if (this.#watches.size >= limits.socketMaxWatches) return this.refuse("too-many-watches", spreadsheetId);
+    const leave = fanOut.join(spreadsheetId, cursor, new Watcher(this, spreadsheetId));
+    this.#watches.set(spreadsheetId, { deviceId: device.deviceId, leave });
     metrics.watches.inc();
   }
 
-  function readerOf(spreadsheetId: string): Reader {
-    return {
-      // The head tells a reader that was recovered how far it is behind.
-      begin: ({ head: { epoch, seq, chain }, recovered }) =>
-        say({ kind: "watching", spreadsheetId, epoch, seq, chain, recovered }),
-      deliver: ({ data }) => ws.send(data, { binary: false }),
-      refetch: (reason) => say({ kind: "refetch", spreadsheetId, reason }),
-      tell: (status) => ws.send(status),
-      queuedBytes: () => ws.bufferedAmount,
-      drained: () => drained(wire, () => ws.bufferedAmount),
-      end: (code) => {
-        // A socket that takes nothing cannot even be told; all its watches stand behind the same queue.
-        if (code === "too-slow" || code === "shutting-down") return refuse(code);
-        end(spreadsheetId);
-        return refuse(code, spreadsheetId);
-      },
-    };
-  }
-
-  function took(spreadsheetId: string, seq: number): void {
-    const sinceMs = watches.has(spreadsheetId) ? fanOut.sinceLogged(spreadsheetId, seq) : undefined;
+  #took(spreadsheetId: string, seq: number): void {
+    const { fanOut, metrics } = this.#needs;
+    const sinceMs = this.#watches.has(spreadsheetId) ? fanOut.sinceLogged(spreadsheetId, seq) : undefined;
     if (sinceMs !== undefined) metrics.deliverySeconds.observe(sinceMs / 1000);
   }
 
-  function end(spreadsheetId: string): void {
-    const held = watches.get(spreadsheetId);
-    if (!held) return;
-    watches.delete(spreadsheetId);
-    metrics.watches.dec();
-    held.leave();
+  #isTooMany(): boolean {
+    const current = Math.floor(this.#needs.elapsed() / 1000);
+    this.#framesInSecond = current === this.#second ? this.#framesInSecond + 1 : 1;
+    this.#second = current;
+    return this.#framesInSecond > MOST_FRAMES_A_SECOND;
+  }
+}
+
+/** One spreadsheet followed over this socket, and the device whose token opened it. */
+type Watch = { readonly deviceId: string; readonly leave: () => void };
+
+class Watcher implements Reader {
+  readonly #talk: Talk;
+  readonly #spreadsheetId: string;
+
+  constructor(talk: Talk, spreadsheetId: string) {
+    this.#talk = talk;
+    this.#spreadsheetId = spreadsheetId;
   }
 
-  function say(frame: DownFrame): void {
-    if (ws.readyState === ws.OPEN) ws.send(JSON.stringify(frame));
+  /** The head tells a reader that was recovered how far it is behind. */
+  begin({ head: { epoch, seq, chain }, recovered }: Beginning): void {
+    this.#talk.say({ kind: "watching", spreadsheetId: this.#spreadsheetId, epoch, seq, chain, recovered });
   }
-
-  /** With a spreadsheet only its watch ends, without one the conversation does. */
-  function refuse(code: RefusalCode, spreadsheetId?: string): void {
-    if (closeBy !== undefined) return;
-    metrics.refusals.inc({ code });
-    if (spreadsheetId !== undefined) return say({ kind: "refused", code, spreadsheetId });
-    say({ kind: "refused", code });
-    for (const watched of watches.keys()) end(watched);
-    closeBy = elapsed() + CLOSE_WITHIN_MS;
-    wheel.put(deadline);
-    ws.close(refusals[code].closeCode, code);
+  deliver(entries: readonly Entry[]): void {
+    const only = entries.length === 1 ? entries[0] : undefined;
+    this.#talk.write(only ? only.frame : Buffer.concat(entries.map((entry) => entry.frame)));
   }
-
-  function tooMany(): boolean {
-    const current = Math.floor(elapsed() / 1000);
-    framesInSecond = current === second ? framesInSecond + 1 : 1;
-    second = current;
-    return framesInSecond > MOST_FRAMES_A_SECOND;
+  refetch(reason: string): void {
+    this.#talk.say({ kind: "refetch", spreadsheetId: this.#spreadsheetId, reason });
   }
+  tell(status: string): void {
+    this.#talk.write(framed(status));
+  }
+  queuedBytes(): number {
+    return this.#talk.wire.writableLength;
+  }
+  drained(): Promise<void> {
+    return drained(this.#talk.wire);
+  }
+  end(code: RefusalCode): void {
+    // A socket that takes nothing cannot even be told; all its watches stand behind the same queue.
+    if (code === "too-slow" || code === "shutting-down") return this.#talk.refuse(code);
+    this.#talk.end(this.#spreadsheetId);
+    return this.#talk.refuse(code, this.#spreadsheetId);
+  }
+}
 
-  return {
-    checkAccess() {
-      if (hello && !access.isGood(hello.deviceId)) return refuse("unauthorized");
-      for (const [spreadsheetId, { deviceId }] of watches) {
-        if (access.isGood(deviceId)) continue;
-        end(spreadsheetId);
-        refuse("unauthorized", spreadsheetId);
-      }
-    },
-    async stop(withinMs) {
-      if (ws.readyState === ws.CLOSED) return;
-      const closed = new Promise<void>((resolve) => ws.once("close", () => resolve()));
-      refuse("shutting-down");
-      const timer = setTimeout(() => ws.terminate(), withinMs);
-      await closed;
-      clearTimeout(timer);
-    },
-  };
+const PONG = textFrame(JSON.stringify({ kind: "pong" } satisfies DownFrame));
+
+/** The same text for one reader after the other is framed once. */
+let lastText = "";
+let lastFrame: Buffer = Buffer.alloc(0);
+function framed(text: string): Buffer {
+  if (text !== lastText) {
+    lastText = text;
+    lastFrame = textFrame(text);
+  }
+  return lastFrame;
 }
 
 function frameFrom(data: RawData): UpFrame | undefined {
@@ -211,11 +302,8 @@ function frameFrom(data: RawData): UpFrame | undefined {
 }
 
 /** Resolves when the wire's queue is short, or it is gone. */
-export function drained(
-  wire: { on: Duplex["on"]; off: Duplex["off"]; readonly destroyed: boolean },
-  queuedBytes: () => number,
-): Promise<void> {
-  if (queuedBytes() < SHORT_QUEUE_BYTES || wire.destroyed) return Promise.resolve();
+export function drained(wire: Pick<Wire, "on" | "off" | "writableLength" | "destroyed">): Promise<void> {
+  if (wire.writableLength < SHORT_QUEUE_BYTES || wire.destroyed) return Promise.resolve();
   return new Promise((resolve) => {
     const done = (): void => {
       wire.off("drain", done);

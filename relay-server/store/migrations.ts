@@ -72,4 +72,49 @@ export const migrations: readonly string[] = [
     detail TEXT
   );
   `,
+  // The log as ready frames with checksums. Of stores from before the first release keys and devices stay; the log begins
+  // anew, and the sheets are read again.
+  `
+  DROP TABLE entries;
+  DROP TABLE posts;
+  DROP TABLE desks;
+  DROP TABLE states;
+  DROP TABLE state_chunks;
+  DELETE FROM spreadsheets;
+  CREATE TABLE frames (
+    spreadsheet_key INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    at REAL NOT NULL,
+    chain TEXT NOT NULL,
+    crc INTEGER NOT NULL,
+    frame BLOB NOT NULL
+  );
+  CREATE UNIQUE INDEX frames_by_seq ON frames (spreadsheet_key, last_seq);
+  CREATE TABLE taken (
+    id INTEGER PRIMARY KEY,
+    spreadsheet_key INTEGER NOT NULL,
+    taken_at REAL NOT NULL,
+    prints BLOB NOT NULL,
+    records TEXT NOT NULL
+  );
+  CREATE INDEX taken_by_spreadsheet ON taken (spreadsheet_key);
+  CREATE TABLE desks (spreadsheet_key INTEGER PRIMARY KEY, json TEXT NOT NULL, crc INTEGER NOT NULL);
+  CREATE TABLE states (
+    spreadsheet_key INTEGER PRIMARY KEY,
+    epoch TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    chain TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    pieces INTEGER NOT NULL
+  );
+  CREATE TABLE state_pieces (
+    spreadsheet_key INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    crc INTEGER NOT NULL,
+    lines TEXT NOT NULL
+  );
+  CREATE UNIQUE INDEX state_pieces_by_part ON state_pieces (spreadsheet_key, version, part);
+  `,
 ];

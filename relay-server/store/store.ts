@@ -25,8 +25,11 @@ export class StoreInUseError extends Error {
 export type Store = {
   readonly db: DatabaseSync;
   readonly durability: Durability;
-  /** Runs `work` as one transaction: all of it, or nothing and the error. */
-  transact<T>(work: () => T): T;
+  /**
+   * Runs `work` as one transaction: all of it, or nothing and the error. One that is to be durable `soon` survives a power
+   * cut only together with the next durable one: for housekeeping, of which nothing was promised.
+   */
+  transact<T>(work: () => T, how?: "durably" | "soon"): T;
   /** A number that changes when another process has written; own writes leave it as it is. */
   foreignWrites(): number;
   close(): void;
@@ -45,7 +48,7 @@ export function openStore(path: string, durability: Durability): Store {
     migrate(db, path);
   } catch (error) {
     db.close();
-    if (sqliteCodeOf(error) === NOT_A_DATABASE || sqliteCodeOf(error) === CORRUPT) {
+    if (sqliteCodeOf(error) === NOT_A_DATABASE || sqliteCodeOf(error) === SQLITE_CORRUPT) {
       throw new StoreUnreadableError(
         `${path} is not a Sheetwire database, or it is damaged. Restore it from a backup, or choose another with SHEETWIRE_STORE.`,
         { cause: error },
@@ -57,7 +60,15 @@ export function openStore(path: string, durability: Durability): Store {
   return {
     db,
     durability,
-    transact: (work) => transact(db, work),
+    transact(work, how = "durably") {
+      if (how === "durably" || durability === "normal") return transact(db, work);
+      db.exec("PRAGMA synchronous = NORMAL");
+      try {
+        return transact(db, work);
+      } finally {
+        db.exec("PRAGMA synchronous = FULL");
+      }
+    },
     foreignWrites: () => Number(dataVersion.get()?.["data_version"] ?? 0),
     close: () => db.close(),
   };
@@ -110,7 +121,7 @@ function transact<T>(db: DatabaseSync, work: () => T): T {
 }
 
 const BUSY = 5;
-const CORRUPT = 11;
+export const SQLITE_CORRUPT = 11;
 export const SQLITE_FULL = 13;
 const NOT_A_DATABASE = 26;
 

@@ -49,6 +49,14 @@ export const limits = {
   runMaxRounds: 6,
   /** Down queue of one reader, in bytes; over it the reader is cut off and resumes from the log. */
   readerQueueMaxBytes: 8 * 1024 * 1024,
+  /** Posts of one spreadsheet that may wait to be folded, and their bytes; over it 429. */
+  waitingPostsOfOne: 1_024,
+  waitingBytesOfOne: 32 * 1024 * 1024,
+  /** Posts that may wait in all, and their bytes; over it 503. */
+  waitingPosts: 16_384,
+  waitingBytes: 256 * 1024 * 1024,
+  /** Posts of one spreadsheet a second unless set otherwise; Google runs at most 30 scripts of a user at once. */
+  postsPerSecond: 5_000,
   /** Rows in one snapshot line and in one block of the mirror. */
   blockRows: 256,
   /** How often a client sends an app-level ping, in milliseconds. Chrome ends a silent worker after 30 s. */

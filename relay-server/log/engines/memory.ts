@@ -1,35 +1,49 @@
 /** A log that lives as long as the process: for tests and a first look. */
-import { FIRST_CHAIN, nextChain } from "@sheetwire/shared/digest";
-import {
-  checkAppend,
-  followers,
-  HeadMovedError,
-  partsOf,
-  type ChangeLog,
-  type Entry,
-  type Head,
-  type StoredState,
-  type TakenPost,
-} from "../log.ts";
+import { FIRST_CHAIN } from "@sheetwire/shared/digest";
+import { additionsOf, chainInside, entriesOf, joinEntries, takenInBetween } from "../entry.ts";
+import { followers, HeadMovedError, type ChangeLog, type Entry, type Head, type TakenPost } from "../log.ts";
+import { printOf, Prints } from "../prints.ts";
 
-type Needs = { randomId: () => string; onFault?: (error: unknown) => void };
+type Needs = { randomId: () => string; now?: () => number; onFault?: (error: unknown) => void };
 
 type Record = {
   head: Head;
   floor: { seq: number; chain: string };
-  entries: Entry[];
-  posts: Map<string, TakenPost>;
+  entries: { entry: Entry; at: number }[];
+  /** How many entries stand at the beginning of which it is known that they need no joining. */
+  joined: number;
   desk: string | undefined;
-  state: StoredState | undefined;
+  state: { head: Head; lines: readonly string[] } | undefined;
 };
 
+/** Small entries are joined up to about this size, in bytes, when there are so many of them. */
+const JOINED_BYTES = 64 * 1024;
+const JOIN_AFTER = 64;
+
 export function createMemoryLog(needs: Needs): ChangeLog {
+  const { now = (): number => 0 } = needs;
   const records = new Map<string, Record>();
+  const posts: ({ spreadsheetId: string; post: TakenPost } | undefined)[] = [undefined];
+  const prints = new Prints();
   const following = followers(needs.onFault ?? rethrowLater);
   const held = (spreadsheetId: string): Record => {
     const record = records.get(spreadsheetId);
     if (!record) throw new HeadMovedError("There is no record of this spreadsheet.");
     return record;
+  };
+  const postOf = (spreadsheetId: string, webhookId: string): TakenPost | undefined => {
+    for (const at of prints.find(printOf(spreadsheetId, webhookId))) {
+      const found = posts[at];
+      if (found?.spreadsheetId === spreadsheetId && found.post.webhookId === webhookId) return found.post;
+    }
+    return undefined;
+  };
+  const forget = (isDue: (one: { spreadsheetId: string; post: TakenPost }) => boolean): void => {
+    posts.forEach((one, at) => {
+      if (!one || !isDue(one)) return;
+      prints.remove(printOf(one.spreadsheetId, one.post.webhookId), at);
+      posts[at] = undefined;
+    });
   };
 
   return {
@@ -38,44 +52,41 @@ export function createMemoryLog(needs: Needs): ChangeLog {
       if (existing) return existing.head;
       const head = { epoch: needs.randomId(), seq: 0, chain: FIRST_CHAIN };
       const floor = { seq: 0, chain: FIRST_CHAIN };
-      records.set(spreadsheetId, { head, floor, entries: [], posts: new Map(), desk: undefined, state: undefined });
+      records.set(spreadsheetId, { head, floor, entries: [], joined: 0, desk: undefined, state: undefined });
       return head;
     },
     async head(spreadsheetId) {
       return records.get(spreadsheetId)?.head;
     },
     async append(group) {
-      // First every check, on heads as they will be; only then the first write.
-      const heads = new Map<string, Head | undefined>();
-      for (const one of group) {
-        const head = heads.has(one.spreadsheetId) ? heads.get(one.spreadsheetId) : records.get(one.spreadsheetId)?.head;
-        checkAppend(one, head);
-        heads.set(one.spreadsheetId, headAfter(one.expected, one.entry));
-        if (one.post && records.get(one.spreadsheetId)?.posts.has(one.post.webhookId)) {
-          throw new HeadMovedError("A post of this id was taken in between.");
-        }
+      // First every check, only then the first write.
+      const additions = additionsOf(group, (spreadsheetId) => records.get(spreadsheetId)?.head);
+      const made = additions.map((addition) => ({ ...addition, entries: entriesOf(addition) }));
+      for (const { spreadsheetId, posts: taken } of made) {
+        if (taken.some((post) => postOf(spreadsheetId, post.webhookId))) throw takenInBetween();
       }
-      for (const { spreadsheetId, entry, post, desk } of group) {
+      const at = now();
+      for (const { spreadsheetId, after, entries, posts: taken, desk } of made) {
         const record = held(spreadsheetId);
-        if (entry) record.entries.push(entry);
-        record.head = headAfter(record.head, entry);
-        if (post) record.posts.set(post.webhookId, post);
+        for (const entry of entries) record.entries.push({ entry, at });
+        record.head = after;
+        for (const post of taken)
+          prints.add(printOf(spreadsheetId, post.webhookId), posts.push({ spreadsheetId, post }) - 1);
         if (desk !== undefined) record.desk = desk;
       }
-      for (const { spreadsheetId, expected, entry } of group) {
-        if (entry) following.tell(spreadsheetId, entry, expected.epoch);
+      for (const { spreadsheetId, after, entries } of made) {
+        for (const entry of entries) following.tell(spreadsheetId, entry, after.epoch);
       }
     },
     async readAfter(spreadsheetId, seq, maxBytes) {
       const entries = records.get(spreadsheetId)?.entries ?? [];
-      const first = firstAfter(entries, seq);
       const found: Entry[] = [];
       let bytes = 0;
-      for (let at = first; at < entries.length; at += 1) {
-        const entry = entries[at];
-        if (!entry || (found.length > 0 && bytes + entry.json.length > maxBytes)) break;
+      for (let at = firstAfter(entries, seq); at < entries.length; at += 1) {
+        const entry = entries[at]?.entry;
+        if (!entry || (found.length > 0 && bytes + entry.frame.length > maxBytes)) break;
         found.push(entry);
-        bytes += entry.json.length;
+        bytes += entry.frame.length;
       }
       return found;
     },
@@ -84,18 +95,14 @@ export function createMemoryLog(needs: Needs): ChangeLog {
       if (!record || seq < record.floor.seq || seq > record.head.seq) return undefined;
       if (seq === record.floor.seq) return record.floor.chain;
       const at = firstAfter(record.entries, seq - 1);
-      const entry = record.entries[at];
-      if (!entry || entry.lastSeq === seq) return entry?.chain;
-      const before = record.entries[at - 1]?.chain ?? record.floor.chain;
-      return partsOf(entry.json)
-        .slice(0, seq - entry.firstSeq + 1)
-        .reduce(nextChain, before);
+      const entry = record.entries[at]?.entry;
+      return entry && chainInside(entry, record.entries[at - 1]?.entry.chain ?? record.floor.chain, seq);
     },
     async floor(spreadsheetId) {
       return records.get(spreadsheetId)?.floor.seq ?? 0;
     },
     async takenPost(spreadsheetId, webhookId) {
-      return records.get(spreadsheetId)?.posts.get(webhookId);
+      return postOf(spreadsheetId, webhookId);
     },
     async desk(spreadsheetId) {
       return records.get(spreadsheetId)?.desk;
@@ -108,25 +115,71 @@ export function createMemoryLog(needs: Needs): ChangeLog {
       record.state = { head: state.head, lines: [...state.lines] };
     },
     async state(spreadsheetId) {
-      return records.get(spreadsheetId)?.state;
+      const stored = records.get(spreadsheetId)?.state;
+      return stored && { head: stored.head, lines: later(stored.lines) };
     },
     async trim(spreadsheetId, throughSeq) {
       const record = records.get(spreadsheetId);
       if (!record?.state) return;
       const through = Math.min(throughSeq, record.state.head.seq);
-      const gone = record.entries.filter((entry) => entry.lastSeq <= through);
-      const last = gone.at(-1);
+      const gone = record.entries.filter(({ entry }) => entry.lastSeq <= through);
+      const last = gone.at(-1)?.entry;
       if (!last) return;
       record.entries = record.entries.slice(gone.length);
+      record.joined = Math.max(0, record.joined - gone.length);
       record.floor = { seq: last.lastSeq, chain: last.chain };
+    },
+    async kept(spreadsheetId) {
+      const record = records.get(spreadsheetId);
+      return (
+        record && {
+          bytes: record.entries.reduce((sum, { entry }) => sum + entry.frame.length, 0),
+          floor: record.floor.seq,
+          stateSeq: record.state?.head.seq ?? 0,
+        }
+      );
+    },
+    async dueThrough(spreadsheetId, moment, maxBytes) {
+      let due = 0;
+      let bytes = 0;
+      for (const { entry, at } of records.get(spreadsheetId)?.entries.toReversed() ?? []) {
+        bytes += entry.frame.length;
+        if (at < moment || bytes > maxBytes) due = Math.max(due, entry.lastSeq);
+      }
+      return due;
+    },
+    async tidy() {
+      for (const [spreadsheetId, record] of records) {
+        if (record.entries.length - record.joined < JOIN_AFTER) continue;
+        const some: Entry[] = [];
+        let bytes = 0;
+        for (let at = record.joined; at < record.entries.length && bytes < JOINED_BYTES; at += 1) {
+          const one = record.entries[at];
+          if (!one || (some.length > 0 && bytes + one.entry.frame.length > JOINED_BYTES)) break;
+          some.push(one.entry);
+          bytes += one.entry.frame.length;
+        }
+        const at = record.entries[record.joined + some.length - 1]?.at ?? 0;
+        record.entries.splice(record.joined, some.length, { entry: joinEntries(spreadsheetId, some), at });
+        record.joined += 1;
+        return true;
+      }
+      return false;
+    },
+    async restart(spreadsheetId) {
+      const record = records.get(spreadsheetId);
+      if (!record) return undefined;
+      record.head = { ...record.head, epoch: needs.randomId() };
+      record.desk = undefined;
+      record.state = { head: record.head, lines: [] };
+      return record.head;
     },
     async erase(spreadsheetId) {
       records.delete(spreadsheetId);
+      forget((one) => one.spreadsheetId === spreadsheetId);
     },
     async forgetPosts(moment) {
-      for (const { posts } of records.values()) {
-        for (const post of posts.values()) if (post.takenAt < moment) posts.delete(post.webhookId);
-      }
+      forget(({ post }) => post.takenAt < moment);
     },
     follow: (onEntry) => following.add(onEntry),
     async close() {
@@ -135,16 +188,17 @@ export function createMemoryLog(needs: Needs): ChangeLog {
   };
 }
 
-const headAfter = (head: Head, entry: Entry | undefined): Head =>
-  entry ? { epoch: head.epoch, seq: entry.lastSeq, chain: entry.chain } : head;
+async function* later(lines: readonly string[]): AsyncGenerator<string> {
+  yield* lines;
+}
 
 /** Where the entry that holds `seq + 1` stands, by halving. */
-function firstAfter(entries: readonly Entry[], seq: number): number {
+function firstAfter(entries: readonly { entry: Entry }[], seq: number): number {
   let from = 0;
   let to = entries.length;
   while (from < to) {
     const middle = (from + to) >>> 1;
-    if ((entries[middle]?.lastSeq ?? 0) > seq) to = middle;
+    if ((entries[middle]?.entry.lastSeq ?? 0) > seq) to = middle;
     else from = middle + 1;
   }
   return from;

@@ -1,28 +1,43 @@
 /** The log of one machine, in the embedded database. A group of appends is one transaction: the caller groups. */
-import { FIRST_CHAIN, nextChain } from "@sheetwire/shared/digest";
-import { SQLITE_FULL, sqliteCodeOf, type Store } from "../../store/store.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { crc32 } from "node:zlib";
+import { FIRST_CHAIN } from "@sheetwire/shared/digest";
+import { SQLITE_CORRUPT, SQLITE_FULL, sqliteCodeOf, type Store } from "../../store/store.ts";
+import { additionsOf, entriesOf, takenInBetween } from "../entry.ts";
 import {
-  checkAppend,
+  DamagedError,
   DiskFullError,
   followers,
   HeadMovedError,
-  partsOf,
-  type Append,
   type ChangeLog,
   type Entry,
   type Head,
-  type StoredState,
 } from "../log.ts";
+import { createEntryRows } from "./sqlite-entries.ts";
+import { createPostRows } from "./sqlite-posts.ts";
+import { createStateRows, inPieces } from "./sqlite-states.ts";
 
 type Needs = {
   randomId: () => string;
+  /** Milliseconds since 1970. */
+  now?: () => number;
   onFault: (error: unknown) => void;
   /** A guest is a program beside the running relay (the CLI): it leaves the marks of start and end alone. */
   as: "owner" | "guest";
 };
 
-/** State lines are stored in pieces of about this many characters. */
-const CHUNK_CHARS = 1_000_000;
+/** One spreadsheet's record as it is held in memory. */
+type Record = {
+  readonly key: number;
+  readonly spreadsheetId: string;
+  head: Head;
+  floor: { seq: number; chain: string };
+};
+
+/** So many entries are dropped at once. */
+const DROP_ROWS = 200;
+/** Entries are joined when a spreadsheet has got so many more. */
+const JOIN_AFTER = 64;
 
 /**
  * Opens the log in a store. Under durability `normal` a power cut may have taken the last entries that readers have seen
@@ -30,7 +45,11 @@ const CHUNK_CHARS = 1_000_000;
  */
 export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   const { db } = store;
+  const { now = (): number => Date.now() } = needs;
   const following = followers(needs.onFault);
+  const entries = createEntryRows(db);
+  const posts = createPostRows(db);
+  const states = createStateRows(db);
   const sql = {
     find: db.prepare(
       "SELECT key, epoch, seq, chain, floor_seq, floor_chain FROM spreadsheets WHERE spreadsheet_id = ?",
@@ -39,34 +58,21 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       "INSERT INTO spreadsheets (spreadsheet_id, epoch, seq, chain, floor_seq, floor_chain) VALUES (?, ?, 0, ?, 0, ?)",
     ),
     move: db.prepare("UPDATE spreadsheets SET seq = ?, chain = ? WHERE key = ?"),
-    addEntry: db.prepare(
-      "INSERT INTO entries (spreadsheet_key, last_seq, first_seq, json, chain) VALUES (?, ?, ?, ?, ?)",
-    ),
-    after: db.prepare(
-      "SELECT first_seq, last_seq, json, chain FROM entries WHERE spreadsheet_key = ? AND last_seq > ? ORDER BY last_seq",
-    ),
-    before: db.prepare(
-      "SELECT last_seq, chain FROM entries WHERE spreadsheet_key = ? AND last_seq <= ? ORDER BY last_seq DESC LIMIT 1",
-    ),
-    addPost: db.prepare(
-      "INSERT INTO posts (spreadsheet_key, webhook_id, body_hash, answer, taken_at) VALUES (?, ?, ?, ?, ?)",
-    ),
-    findPost: db.prepare(
-      "SELECT webhook_id, body_hash, answer, taken_at FROM posts WHERE spreadsheet_key = ? AND webhook_id = ?",
-    ),
-    forgetPosts: db.prepare("DELETE FROM posts WHERE taken_at < ?"),
-    setDesk: db.prepare("INSERT OR REPLACE INTO desks (spreadsheet_key, json) VALUES (?, ?)"),
-    findDesk: db.prepare("SELECT json FROM desks WHERE spreadsheet_key = ?"),
-    setState: db.prepare("INSERT OR REPLACE INTO states (spreadsheet_key, epoch, seq, chain) VALUES (?, ?, ?, ?)"),
-    findState: db.prepare("SELECT epoch, seq, chain FROM states WHERE spreadsheet_key = ?"),
-    dropChunks: db.prepare("DELETE FROM state_chunks WHERE spreadsheet_key = ?"),
-    addChunk: db.prepare("INSERT INTO state_chunks (spreadsheet_key, part, lines) VALUES (?, ?, ?)"),
-    chunks: db.prepare("SELECT lines FROM state_chunks WHERE spreadsheet_key = ? ORDER BY part"),
-    dropEntries: db.prepare("DELETE FROM entries WHERE spreadsheet_key = ? AND last_seq <= ?"),
+    renew: db.prepare("UPDATE spreadsheets SET epoch = ?, floor_seq = ?, floor_chain = ? WHERE key = ?"),
+    drop: db.prepare("DELETE FROM spreadsheets WHERE key = ?"),
+    all: db.prepare("SELECT key, spreadsheet_id FROM spreadsheets"),
+    setDesk: db.prepare("INSERT OR REPLACE INTO desks (spreadsheet_key, json, crc) VALUES (?, ?, ?)"),
+    findDesk: db.prepare("SELECT json, crc FROM desks WHERE spreadsheet_key = ?"),
+    dropDesk: db.prepare("DELETE FROM desks WHERE spreadsheet_key = ?"),
     setFloor: db.prepare("UPDATE spreadsheets SET floor_seq = ?, floor_chain = ? WHERE key = ?"),
     meta: db.prepare("SELECT value FROM meta WHERE name = ?"),
     setMeta: db.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"),
   };
+  const held = new Map<string, Record>();
+  let foreign = store.foreignWrites();
+  let mayHaveOrphans = true;
+  /** Entries since they were joined last, and up to where that was. */
+  const untidy = new Map<number, { record: Record; count: number; from: number }>();
 
   /** The open mark says with which durability the log was opened, and "clean" once it was closed. */
   if (needs.as === "owner") {
@@ -74,6 +80,10 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       if (sql.meta.get("log")?.["value"] === "open-normal") renewEpochs();
       sql.setMeta.run("log", `open-${store.durability}`);
     });
+    for (const row of sql.all.all()) {
+      const record = find(String(row["spreadsheet_id"]));
+      if (record) untidy.set(record.key, { record, count: JOIN_AFTER, from: record.floor.seq });
+    }
   }
 
   function renewEpochs(): void {
@@ -89,159 +99,285 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     }
   }
 
-  function find(spreadsheetId: string): { key: number; head: Head; floor: { seq: number; chain: string } } | undefined {
+  function find(spreadsheetId: string): Record | undefined {
+    const known = held.get(spreadsheetId);
+    if (known) return known;
     const row = sql.find.get(spreadsheetId);
     if (!row) return undefined;
-    return {
+    const record: Record = {
       key: Number(row["key"]),
+      spreadsheetId,
       head: { epoch: text(row["epoch"]), seq: Number(row["seq"]), chain: text(row["chain"]) },
       floor: { seq: Number(row["floor_seq"]), chain: text(row["floor_chain"]) },
     };
+    held.set(spreadsheetId, record);
+    return record;
   }
 
   /** One transaction; a full disk gets its own name, since the caller has an answer to it. */
-  function write<T>(work: () => T): T {
+  function write<T>(work: () => T, how: "durably" | "soon" = "durably"): T {
     try {
-      return store.transact(work);
+      return store.transact(() => {
+        const seen = store.foreignWrites();
+        if (seen !== foreign) {
+          foreign = seen;
+          held.clear();
+          posts.learn();
+        }
+        return work();
+      }, how);
     } catch (error) {
       if (sqliteCodeOf(error) === SQLITE_FULL) throw new DiskFullError("The store has no room.", { cause: error });
       throw error;
     }
   }
 
-  function keep({ spreadsheetId, expected, entry, post, desk }: Append): void {
-    const found = find(spreadsheetId);
-    checkAppend({ spreadsheetId, expected, entry }, found?.head);
-    if (!found) return;
-    const { key } = found;
-    if (entry) {
-      sql.addEntry.run(key, entry.lastSeq, entry.firstSeq, entry.json, entry.chain);
-      sql.move.run(entry.lastSeq, entry.chain, key);
+  /** Short transactions one after the other, with a turn for the others in between, until `work` says that it is done. */
+  async function inSlices(work: () => { more: boolean; committed?: () => void }): Promise<void> {
+    for (;;) {
+      const { more, committed } = write(work, "soon");
+      committed?.();
+      if (!more) return;
+      await nextTurn();
     }
-    if (post) {
-      if (sql.findPost.get(key, post.webhookId)) throw new HeadMovedError("A post of this id was taken in between.");
-      sql.addPost.run(key, post.webhookId, post.bodyHash, post.answer, post.takenAt);
+  }
+
+  function guarded<T>(spreadsheetId: string, afterSeq: number, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (sqliteCodeOf(error) !== SQLITE_CORRUPT) throw error;
+      throw new DamagedError(spreadsheetId, "record", afterSeq, undefined, { cause: error });
     }
-    if (desk !== undefined) sql.setDesk.run(key, desk);
+  }
+
+  function noteUntidy(record: Record, count: number): void {
+    const noted = untidy.get(record.key);
+    if (noted) {
+      noted.count += count;
+      noted.record = record;
+    } else untidy.set(record.key, { record, count, from: record.head.seq });
   }
 
   return {
     async create(spreadsheetId) {
+      const found = find(spreadsheetId);
+      if (found) return found.head;
       return write(() => {
-        const found = find(spreadsheetId);
-        if (found) return found.head;
-        const head = { epoch: needs.randomId(), seq: 0, chain: FIRST_CHAIN };
-        sql.create.run(spreadsheetId, head.epoch, FIRST_CHAIN, FIRST_CHAIN);
-        return head;
+        const existing = find(spreadsheetId);
+        if (existing) return existing.head;
+        sql.create.run(spreadsheetId, needs.randomId(), FIRST_CHAIN, FIRST_CHAIN);
+        const made = find(spreadsheetId);
+        if (!made) throw new Error("A record that was just made is not there.");
+        held.delete(spreadsheetId);
+        return made.head;
       });
     },
     async head(spreadsheetId) {
       return find(spreadsheetId)?.head;
     },
     async append(group) {
-      write(() => group.forEach(keep));
-      for (const { spreadsheetId, expected, entry } of group) {
-        if (entry) following.tell(spreadsheetId, entry, expected.epoch);
+      const at = now();
+      const { added, committed } = write(() => {
+        const additions = additionsOf(group, (spreadsheetId) => find(spreadsheetId)?.head);
+        const later: (() => void)[] = [];
+        const stored = additions.map((addition) => {
+          const record = find(addition.spreadsheetId);
+          if (!record) throw new HeadMovedError("There is no record of this spreadsheet.");
+          const { key, spreadsheetId } = record;
+          const made = entriesOf(addition);
+          for (const entry of made) entries.add(record, entry, at);
+          if (made.length > 0) sql.move.run(addition.after.seq, addition.after.chain, key);
+          for (const post of addition.posts) {
+            if (posts.find(spreadsheetId, key, post.webhookId)) throw takenInBetween();
+          }
+          if (addition.posts.length > 0) later.push(posts.add(spreadsheetId, key, addition.posts));
+          if (addition.desk !== undefined) sql.setDesk.run(key, addition.desk, crc32(addition.desk, key));
+          return { record, after: addition.after, made };
+        });
+        return { added: stored, committed: later };
+      });
+      for (const run of committed) run();
+      for (const { record, after } of added) record.head = after;
+      for (const { record, after, made } of added) {
+        if (made.length === 0) continue;
+        noteUntidy(record, made.length);
+        for (const entry of made) following.tell(record.spreadsheetId, entry, after.epoch);
       }
     },
-    async readAfter(spreadsheetId, seq, maxBytes) {
+    async readAfter(spreadsheetId, seq, maxBytes): Promise<readonly Entry[]> {
       const found = find(spreadsheetId);
-      if (!found) return [];
-      const entries: Entry[] = [];
-      let bytes = 0;
-      for (const row of sql.after.iterate(found.key, seq)) {
-        const json = text(row["json"]);
-        if (entries.length > 0 && bytes + json.length > maxBytes) break;
-        bytes += json.length;
-        entries.push({
-          firstSeq: Number(row["first_seq"]),
-          lastSeq: Number(row["last_seq"]),
-          json,
-          chain: text(row["chain"]),
-        });
-      }
-      return entries;
+      if (!found || seq >= found.head.seq) return [];
+      return guarded(spreadsheetId, seq, () => {
+        const read = entries.readAfter(found, seq, maxBytes);
+        // The head says that there is more.
+        if (read.length === 0) throw new DamagedError(spreadsheetId, "log", seq);
+        return read;
+      });
     },
     async chainAt(spreadsheetId, seq) {
       const found = find(spreadsheetId);
       if (!found || seq < found.floor.seq || seq > found.head.seq) return undefined;
-      if (seq === found.floor.seq) return found.floor.chain;
-      const row = sql.before.get(found.key, seq);
-      const base = row ? { seq: Number(row["last_seq"]), chain: text(row["chain"]) } : found.floor;
-      if (base.seq === seq) return base.chain;
-      const json = text(sql.after.get(found.key, seq)?.["json"]);
-      return partsOf(json)
-        .slice(0, seq - base.seq)
-        .reduce(nextChain, base.chain);
+      if (seq === found.head.seq) return found.head.chain;
+      return guarded(spreadsheetId, seq, () => entries.chainAt(found, seq, found.floor));
     },
     async floor(spreadsheetId) {
       return find(spreadsheetId)?.floor.seq ?? 0;
     },
     async takenPost(spreadsheetId, webhookId) {
       const found = find(spreadsheetId);
-      const row = found && sql.findPost.get(found.key, webhookId);
-      if (!row) return undefined;
-      return {
-        webhookId: text(row["webhook_id"]),
-        bodyHash: text(row["body_hash"]),
-        answer: text(row["answer"]),
-        takenAt: Number(row["taken_at"]),
-      };
+      return found && posts.find(spreadsheetId, found.key, webhookId);
     },
     async desk(spreadsheetId) {
       const found = find(spreadsheetId);
       const row = found && sql.findDesk.get(found.key);
-      return row ? text(row["json"]) : undefined;
+      if (!found || !row) return undefined;
+      const json = text(row["json"]);
+      const { crc } = row;
+      if (crc !== crc32(json, found.key)) {
+        throw new DamagedError(spreadsheetId, "desk", found.head.seq);
+      }
+      return json;
     },
     async saveState(spreadsheetId, state) {
-      write(() => {
+      const check = (): Record => {
         const found = find(spreadsheetId);
         if (!found || state.head.epoch !== found.head.epoch || state.head.seq > found.head.seq) {
           throw new HeadMovedError(
             `A state of seq ${state.head.seq}, but the log is at ${found?.head.seq ?? "nothing"}.`,
           );
         }
-        const { epoch, seq, chain } = state.head;
-        sql.setState.run(found.key, epoch, seq, chain);
-        sql.dropChunks.run(found.key);
-        let part = 0;
-        for (const lines of inChunks(state.lines)) sql.addChunk.run(found.key, part++, lines);
-      });
+        return found;
+      };
+      const { key } = check();
+      const version = states.begin(key);
+      try {
+        let pieces = 0;
+        for (const lines of inPieces(state.lines)) {
+          const part = pieces++;
+          write(() => states.addPiece(key, version, part, lines), "soon");
+          await nextTurn();
+        }
+        write(() => {
+          check();
+          states.set(key, state.head, version, pieces);
+        });
+      } finally {
+        // What was written of a state that did not come to its end is an orphan now, as is the one before.
+        states.ended(key, version);
+        mayHaveOrphans = true;
+      }
     },
     async state(spreadsheetId) {
       const found = find(spreadsheetId);
-      const row = found && sql.findState.get(found.key);
-      if (!found || !row) return undefined;
-      const head = { epoch: text(row["epoch"]), seq: Number(row["seq"]), chain: text(row["chain"]) };
-      const lines: string[] = [];
-      for (const chunk of sql.chunks.iterate(found.key))
-        for (const line of text(chunk["lines"]).split("\n")) lines.push(line);
-      return { head, lines } satisfies StoredState;
+      const stored = found && states.find(found.key);
+      if (!found || !stored) return undefined;
+      const { head, version, pieces } = stored;
+      async function* lines(key: number): AsyncGenerator<string> {
+        for (let part = 0; part < pieces; part += 1) {
+          const piece = guarded(spreadsheetId, head.seq, () =>
+            states.piece(spreadsheetId, key, version, part, head.seq),
+          );
+          yield* piece.split("\n");
+          await nextTurn();
+        }
+      }
+      return { head, lines: lines(found.key) };
     },
     async trim(spreadsheetId, throughSeq) {
+      const found = find(spreadsheetId);
+      const state = found && states.find(found.key);
+      if (!found || !state) return;
+      const last = entries.endBefore(found.key, Math.min(throughSeq, state.head.seq));
+      if (!last || last.seq <= found.floor.seq) return;
+      // First nobody may read it any more, then it goes piece by piece.
+      write(() => sql.setFloor.run(last.seq, last.chain, found.key));
+      found.floor = last;
+      await inSlices(() => ({ more: entries.dropThrough(found.key, last.seq, DROP_ROWS) === DROP_ROWS }));
+    },
+    async kept(spreadsheetId) {
+      const found = find(spreadsheetId);
+      return (
+        found && {
+          bytes: entries.bytes(found.key),
+          floor: found.floor.seq,
+          stateSeq: states.find(found.key)?.head.seq ?? 0,
+        }
+      );
+    },
+    async dueThrough(spreadsheetId, moment, maxBytes) {
+      const found = find(spreadsheetId);
+      return found ? entries.dueThrough(found.key, moment, maxBytes) : 0;
+    },
+    async tidy() {
+      if (mayHaveOrphans) {
+        mayHaveOrphans = write(() => states.dropOrphans(), "soon");
+        if (mayHaveOrphans) return true;
+      }
+      for (const [key, noted] of untidy) {
+        if (noted.count < JOIN_AFTER) continue;
+        const { record } = noted;
+        if (held.get(record.spreadsheetId)?.key !== key && find(record.spreadsheetId)?.key !== key) {
+          untidy.delete(key);
+          continue;
+        }
+        const { through, more } = write(() => entries.join(record, Math.max(noted.from, record.floor.seq)), "soon");
+        noted.from = through;
+        if (!more) noted.count = 0;
+        // The next one first, so that a busy spreadsheet does not keep the others waiting.
+        untidy.delete(key);
+        untidy.set(key, noted);
+        return true;
+      }
+      return false;
+    },
+    async restart(spreadsheetId) {
+      const found = find(spreadsheetId);
+      if (!found) return undefined;
+      // What lies behind the last damaged place can still be read.
+      let floor = found.floor;
+      for (let seq = found.floor.seq; seq < found.head.seq; await nextTurn()) {
+        const { damage, through } = entries.firstDamage(found, seq);
+        if (damage) floor = { seq: Math.max(through, seq + 1), chain: "" };
+        if (damage && damage.throughSeq === undefined) floor = { seq: found.head.seq, chain: "" };
+        seq = Math.max(through, floor.seq, seq + 1);
+      }
+      const isMoved = floor !== found.floor;
+      const chain = entries.endBefore(found.key, floor.seq)?.chain ?? found.head.chain;
       write(() => {
-        const found = find(spreadsheetId);
-        const state = found && sql.findState.get(found.key);
-        if (!found || !state) return;
-        const through = Math.min(throughSeq, Number(state["seq"]));
-        const last = sql.before.get(found.key, through);
-        if (!last) return;
-        sql.dropEntries.run(found.key, Number(last["last_seq"]));
-        sql.setFloor.run(Number(last["last_seq"]), text(last["chain"]), found.key);
+        const epoch = needs.randomId();
+        sql.renew.run(epoch, floor.seq, isMoved ? chain : floor.chain, found.key);
+        sql.dropDesk.run(found.key);
+        states.set(found.key, { ...found.head, epoch }, states.begin(found.key), 0);
       });
+      held.delete(spreadsheetId);
+      mayHaveOrphans = true;
+      if (isMoved) {
+        await inSlices(() => ({ more: entries.dropThrough(found.key, floor.seq, DROP_ROWS) === DROP_ROWS }));
+      }
+      return find(spreadsheetId)?.head;
     },
     async erase(spreadsheetId) {
-      write(() => {
-        const found = find(spreadsheetId);
-        if (!found) return;
-        for (const table of ["entries", "posts", "desks", "states", "state_chunks"]) {
-          db.prepare(`DELETE FROM ${table} WHERE spreadsheet_key = ?`).run(found.key);
+      const found = write(() => {
+        const record = find(spreadsheetId);
+        if (record) {
+          sql.drop.run(record.key);
+          sql.dropDesk.run(record.key);
+          states.drop(record.key);
         }
-        db.prepare("DELETE FROM spreadsheets WHERE key = ?").run(found.key);
+        return record;
       });
+      if (!found) return;
+      held.delete(spreadsheetId);
+      untidy.delete(found.key);
+      await inSlices(() => ({
+        more: entries.dropThrough(found.key, Number.MAX_SAFE_INTEGER, DROP_ROWS) === DROP_ROWS,
+      }));
+      await inSlices(() => posts.dropOf(found.key));
+      await inSlices(() => ({ more: states.dropOrphans() }));
     },
     async forgetPosts(moment) {
-      write(() => sql.forgetPosts.run(moment));
+      await inSlices(() => posts.forgetBefore(moment));
     },
     follow: (onEntry) => following.add(onEntry),
     async close() {
@@ -254,18 +390,3 @@ const text = (value: unknown): string => {
   if (typeof value !== "string") throw new TypeError(`Expected text in the store, but found ${typeof value}.`);
   return value;
 };
-
-function* inChunks(lines: readonly string[]): Generator<string> {
-  let chunk: string[] = [];
-  let chars = 0;
-  for (const line of lines) {
-    if (chunk.length > 0 && chars + line.length > CHUNK_CHARS) {
-      yield chunk.join("\n");
-      chunk = [];
-      chars = 0;
-    }
-    chunk.push(line);
-    chars += line.length;
-  }
-  if (chunk.length > 0) yield chunk.join("\n");
-}

@@ -1,0 +1,155 @@
+/** The spreadsheets in memory: loaded from the store when need be, and stored again when the log behind them has grown. */
+import { FIRST_CHAIN } from "@sheetwire/shared/digest";
+import { limits } from "@sheetwire/shared/limits";
+import type { Change } from "@sheetwire/shared/protocol";
+import { DamagedError, partsOf, type ChangeLog, type Head } from "../log/log.ts";
+import { SpreadsheetState } from "../sheets/sheets.ts";
+import { emptyDesk, loadDesk, type Desk } from "../wants/wants.ts";
+
+/** One spreadsheet in memory. */
+export type Live = {
+  state: SpreadsheetState;
+  desk: Desk;
+  /** Characters of entries since the state was stored last. */
+  tailChars: number;
+  storedChars: number;
+  /** A fold broke off in it: it holds what no log says. */
+  isVoid: boolean;
+  /** Its state is being written. */
+  storing: Promise<void> | undefined;
+};
+
+type Needs = {
+  log: ChangeLog;
+  startedAt: number;
+  onFault: (error: unknown) => void;
+  onDamage: (damage: DamagedError) => void;
+};
+
+/** A state is stored again when the log behind it has grown by as much, at least so many characters. */
+const STORE_STATE_AFTER_CHARS = 1_000_000;
+
+export type Lives = ReturnType<typeof createLives>;
+
+export function createLives({ log, startedAt, onFault, onDamage }: Needs) {
+  const loads = new Map<string, Promise<Live | undefined>>();
+  const loaded = new Map<string, Live>();
+
+  function of(spreadsheetId: string, create: boolean): Promise<Live | undefined> {
+    const known = loads.get(spreadsheetId);
+    if (known) return create ? known.then((live) => live ?? of(spreadsheetId, true)) : known;
+    const loading = loadGood(spreadsheetId, create);
+    loads.set(spreadsheetId, loading);
+    const isMine = (): boolean => loads.get(spreadsheetId) === loading;
+    loading.then(
+      (live) => {
+        if (!isMine()) return;
+        if (live) loaded.set(spreadsheetId, live);
+        else loads.delete(spreadsheetId);
+      },
+      () => {
+        if (isMine()) loads.delete(spreadsheetId);
+      },
+    );
+    return loading;
+  }
+
+  /** What the store holds of it is damaged: it is named, and the spreadsheet is read anew in another life of its log. */
+  async function loadGood(spreadsheetId: string, create: boolean): Promise<Live | undefined> {
+    try {
+      return await load(spreadsheetId, create);
+    } catch (error) {
+      if (!(error instanceof DamagedError)) throw error;
+      onDamage(error);
+      await log.restart(spreadsheetId);
+      return load(spreadsheetId, create);
+    }
+  }
+
+  async function load(spreadsheetId: string, create: boolean): Promise<Live | undefined> {
+    const head = (await log.head(spreadsheetId)) ?? (create ? await log.create(spreadsheetId) : undefined);
+    if (!head) return undefined;
+    const stored = await log.state(spreadsheetId);
+    const from: Head = stored
+      ? { ...stored.head, epoch: head.epoch }
+      : { epoch: head.epoch, seq: 0, chain: FIRST_CHAIN };
+    const state =
+      (stored && (await SpreadsheetState.fromLines(spreadsheetId, stored.lines))) ??
+      new SpreadsheetState(spreadsheetId, from);
+    state.head = from;
+    let tailChars = 0;
+    for (let missedAt = -1; ;) {
+      const entries = await log.readAfter(spreadsheetId, state.head.seq, limits.frameMaxBytes);
+      for (const entry of entries) {
+        const { firstSeq, lastSeq, chain, json } = entry;
+        const held = state.head.seq;
+        const later =
+          firstSeq > held
+            ? json
+            : `[${partsOf(json)
+                .slice(held - firstSeq + 1)
+                .join(",")}]`;
+        // The log holds what a fold once made, and its checksum says that it is still that.
+        for (const change of JSON.parse(later) as Change[]) state.apply(change);
+        state.head = { ...state.head, seq: lastSeq, chain };
+        tailChars += json.length;
+      }
+      if (entries.length > 0) continue;
+      const end = await log.head(spreadsheetId);
+      if (state.head.seq === end?.seq && state.head.chain === end.chain) break;
+      // Something may have been appended in between; but not when nothing comes of it twice.
+      if (end === undefined || missedAt === end.seq || state.head.seq >= end.seq) {
+        throw new DamagedError(spreadsheetId, "log", state.head.seq, end?.seq);
+      }
+      missedAt = end.seq;
+    }
+    const json = await log.desk(spreadsheetId);
+    const desk = json === undefined ? emptyDesk(startedAt) : loadDesk(json, startedAt);
+    return { state, desk, tailChars, storedChars: 0, isVoid: false, storing: undefined };
+  }
+
+  /**
+   * Writes the state as it is at this moment, which must be at a durable head. It is written in pieces while others go
+   * on: rows are never changed in place, so the lines tell of this version however long it takes.
+   */
+  function store(spreadsheetId: string, live: Live): Promise<void> {
+    const { head } = live.state;
+    let chars = 0;
+    const source = live.state.snapshotLines();
+    function* counted(): Generator<string> {
+      for (const line of source) {
+        chars += line.length;
+        yield line;
+      }
+    }
+    live.tailChars = 0;
+    live.storing = log
+      .saveState(spreadsheetId, { head, lines: counted() })
+      .then(() => {
+        live.storedChars = chars;
+      }, onFault)
+      .finally(() => {
+        live.storing = undefined;
+      });
+    return live.storing;
+  }
+
+  return {
+    of,
+    /** The spreadsheet, if it is in memory. */
+    now: (spreadsheetId: string): Live | undefined => loaded.get(spreadsheetId),
+    store,
+    storeIfDue(spreadsheetId: string, live: Live): void {
+      if (live.isVoid || live.storing || live.tailChars < Math.max(STORE_STATE_AFTER_CHARS, live.storedChars)) return;
+      void store(spreadsheetId, live);
+    },
+    forget(spreadsheetId: string): void {
+      loads.delete(spreadsheetId);
+      loaded.delete(spreadsheetId);
+    },
+    /** Resolves when nothing is being written any more. */
+    async settled(): Promise<void> {
+      for (const live of loaded.values()) await live.storing;
+    },
+  };
+}

@@ -1,0 +1,193 @@
+/** The rows that hold entries: each with a checksum over what it says and where it stands. */
+import { crc32 } from "node:zlib";
+import type { DatabaseSync } from "node:sqlite";
+import { chainInside, joinEntries } from "../entry.ts";
+import { DamagedError, Entry } from "../log.ts";
+
+/** Entries are joined up to about this size, in bytes: a cut in the middle, and a read of one, stay cheap. */
+const JOINED_BYTES = 64 * 1024;
+/** Smaller entries are worth joining. */
+const SMALL_BYTES = JOINED_BYTES / 2;
+/** So many rows are looked at in one piece of housekeeping. */
+const LOOK_ROWS = 512;
+
+type Place = { readonly key: number; readonly spreadsheetId: string };
+
+export type EntryRows = ReturnType<typeof createEntryRows>;
+
+export function createEntryRows(db: DatabaseSync) {
+  const prepare = (text: string) => db.prepare(text);
+  const sql = {
+    add: prepare(
+      "INSERT INTO frames (spreadsheet_key, last_seq, first_seq, at, chain, crc, frame) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    ),
+    after: prepare(
+      "SELECT first_seq, last_seq, at, chain, crc, frame FROM frames WHERE spreadsheet_key = ? AND last_seq > ? ORDER BY last_seq",
+    ),
+    chainBefore: prepare(
+      "SELECT last_seq, chain FROM frames WHERE spreadsheet_key = ? AND last_seq <= ? ORDER BY last_seq DESC LIMIT 1",
+    ),
+    sizes: prepare(
+      "SELECT last_seq, length(frame) FROM frames WHERE spreadsheet_key = ? AND last_seq > ? ORDER BY last_seq LIMIT ?",
+    ),
+    newestFirst: prepare("SELECT last_seq, length(frame) FROM frames WHERE spreadsheet_key = ? ORDER BY last_seq DESC"),
+    since: prepare("SELECT last_seq FROM frames WHERE spreadsheet_key = ? AND at >= ? ORDER BY last_seq LIMIT 1"),
+    first: prepare("SELECT first_seq FROM frames WHERE spreadsheet_key = ? ORDER BY last_seq LIMIT 1"),
+    last: prepare("SELECT last_seq FROM frames WHERE spreadsheet_key = ? ORDER BY last_seq DESC LIMIT 1"),
+    bytes: prepare("SELECT sum(length(frame)) AS bytes FROM frames WHERE spreadsheet_key = ?"),
+    dropRange: prepare("DELETE FROM frames WHERE spreadsheet_key = ? AND last_seq > ? AND last_seq <= ?"),
+    dropThrough: prepare(
+      "DELETE FROM frames WHERE rowid IN (SELECT rowid FROM frames WHERE spreadsheet_key = ? AND last_seq <= ? ORDER BY last_seq LIMIT ?)",
+    ),
+  };
+  for (const one of [sql.after, sql.sizes, sql.newestFirst]) one.setReturnArrays(true);
+
+  const add = ({ key }: Place, entry: Entry, at: number): void => {
+    const { firstSeq, lastSeq, chain, frame } = entry;
+    sql.add.run(key, lastSeq, firstSeq, at, chain, crcOf(key, firstSeq, lastSeq, chain, frame), frame);
+  };
+
+  /** Entries after `seq`, each checked, in order and without a hole between them, until `isEnough` says so. */
+  function read(
+    { key, spreadsheetId }: Place,
+    seq: number,
+    isEnough: (count: number, bytes: number) => boolean,
+  ): { entry: Entry; at: number }[] {
+    const found: { entry: Entry; at: number }[] = [];
+    let bytes = 0;
+    let held = seq;
+    for (const row of sql.after.iterate(key, seq)) {
+      const [firstSeq, lastSeq, at, chain, crc, blob] = row as unknown as [
+        number,
+        number,
+        number,
+        string,
+        number,
+        Uint8Array,
+      ];
+      if (found.length > 0 && isEnough(found.length, bytes + blob.byteLength)) break;
+      const frame = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength);
+      const follows = found.length === 0 ? firstSeq <= held + 1 && lastSeq > held : firstSeq === held + 1;
+      const isGood = follows && crc === crcOf(key, firstSeq, lastSeq, chain, frame);
+      if (!isGood) {
+        // What was read before it is good; the next read begins here.
+        if (found.length > 0) break;
+        throw new DamagedError(spreadsheetId, "log", held, follows ? lastSeq : undefined);
+      }
+      found.push({ entry: new Entry(firstSeq, lastSeq, chain, frame), at });
+      held = lastSeq;
+      bytes += blob.byteLength;
+    }
+    return found;
+  }
+
+  return {
+    add,
+    readAfter: (place: Place, seq: number, maxBytes: number): readonly Entry[] =>
+      read(place, seq, (_, bytes) => bytes > maxBytes).map(({ entry }) => entry),
+
+    chainAt(place: Place, seq: number, floor: { seq: number; chain: string }): string | undefined {
+      if (seq === floor.seq) return floor.chain;
+      const row = sql.chainBefore.get(place.key, seq);
+      const before = row ? { seq: Number(row["last_seq"]), chain: String(row["chain"]) } : floor;
+      const from = before.seq < floor.seq ? floor : before;
+      if (from.seq === seq) return from.chain;
+      const entry = read(place, seq - 1, () => true)[0]?.entry;
+      return entry && chainInside(entry, from.chain, seq);
+    },
+
+    /** Where the entry that ends at or before `seq` ends, and its chain. */
+    endBefore(key: number, seq: number): { seq: number; chain: string } | undefined {
+      const row = sql.chainBefore.get(key, seq);
+      return row && { seq: Number(row["last_seq"]), chain: String(row["chain"]) };
+    },
+
+    bytes: (key: number): number => Number(sql.bytes.get(key)?.["bytes"] ?? 0),
+
+    /** The last seq of what became durable before `moment` or lies beyond the newest `maxBytes`; 0 for none. */
+    dueThrough(key: number, moment: number, maxBytes: number): number {
+      const since = sql.since.get(key, moment);
+      const end = Number(sql.last.get(key)?.["last_seq"] ?? 0);
+      let due = since ? (this.endBefore(key, Number(since["last_seq"]) - 1)?.seq ?? 0) : end;
+      let bytes = 0;
+      for (const row of sql.newestFirst.iterate(key)) {
+        const [lastSeq, length] = row as unknown as [number, number];
+        bytes += length;
+        if (bytes <= maxBytes) continue;
+        due = Math.max(due, lastSeq);
+        break;
+      }
+      return due;
+    },
+
+    /** Drops at most `most` rows that end at or before `seq`; answers how many. */
+    dropThrough: (key: number, seq: number, most: number): number =>
+      Number(sql.dropThrough.run(key, seq, most).changes),
+
+    hasAny: (key: number): boolean => sql.first.get(key) !== undefined,
+
+    /** The first damaged place after `seq`, if any, in at most `rows` rows; and where the look ended. */
+    firstDamage(place: Place, seq: number): { damage: DamagedError | undefined; through: number } {
+      try {
+        const found = read(place, seq, (count) => count >= LOOK_ROWS);
+        return { damage: undefined, through: found.at(-1)?.entry.lastSeq ?? seq };
+      } catch (error) {
+        if (error instanceof DamagedError) return { damage: error, through: error.throughSeq ?? seq };
+        throw error;
+      }
+    },
+
+    /**
+     * Joins small entries after `seq` into one. Answers where to go on, and whether there may be more to join there. What
+     * is damaged is left as it is.
+     */
+    join(place: Place, seq: number): { through: number; more: boolean } {
+      const { key, spreadsheetId } = place;
+      let from = seq;
+      let bytes = 0;
+      let count = 0;
+      let end = seq;
+      const rows = sql.sizes.all(key, seq, LOOK_ROWS) as unknown as [number, number][];
+      for (const [lastSeq, length] of rows) {
+        const isSmall = length < SMALL_BYTES;
+        if (!isSmall || bytes + length > JOINED_BYTES) {
+          if (count > 1) break;
+          from = isSmall ? end : lastSeq;
+          bytes = isSmall ? length : 0;
+          count = isSmall ? 1 : 0;
+          end = lastSeq;
+          continue;
+        }
+        bytes += length;
+        count += 1;
+        end = lastSeq;
+      }
+      // What is at the end of the log may still grow.
+      const isFull = rows.length === LOOK_ROWS || end < (rows.at(-1)?.[0] ?? 0) || bytes >= SMALL_BYTES;
+      if (count < 2 || !isFull) return { through: from, more: false };
+      let found: { entry: Entry; at: number }[];
+      try {
+        found = read(place, from, (held) => held >= count);
+      } catch (error) {
+        if (!(error instanceof DamagedError)) throw error;
+        return { through: end, more: true };
+      }
+      if (found.length !== count || found.at(-1)?.entry.lastSeq !== end) return { through: end, more: true };
+      sql.dropRange.run(key, from, end);
+      add(
+        place,
+        joinEntries(
+          spreadsheetId,
+          found.map(({ entry }) => entry),
+        ),
+        found.at(-1)?.at ?? 0,
+      );
+      return { through: bytes >= SMALL_BYTES ? end : from, more: rows.at(-1)?.[0] !== end };
+    },
+  };
+}
+
+/** Over everything that a row says. */
+function crcOf(key: number, firstSeq: number, lastSeq: number, chain: string, frame: Uint8Array): number {
+  return crc32(frame, crc32(`${key} ${firstSeq} ${lastSeq} ${chain}`));
+}
