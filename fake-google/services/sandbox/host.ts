@@ -68,14 +68,16 @@ export function exception(message: string): Error {
 
 /** Bytes as scripts know them: numbers from -128 to 127. */
 function signed(bytes: Uint8Array | undefined): number[] {
-  if (!bytes) return [];
-  const list: number[] = [];
-  for (const byte of bytes) list.push(byte > 127 ? byte - 256 : byte);
+  const list = bytes ? Array.from(new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)) : [];
+  madeHere.add(list);
   return list;
 }
 
+/** Lists of bytes that came from here: they are long, and looking at each number takes its time in a fresh context. */
+const madeHere = new WeakSet<object>();
+
 export const isBytes = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.every((one) => typeof one === "number");
+  Array.isArray(value) && (madeHere.has(value) || value.every((one) => typeof one === "number"));
 
 export function utf8(text: string): number[] {
   return askForBytes("local.utf8", text).bytes;
