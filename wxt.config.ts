@@ -1,5 +1,20 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { defineConfig } from "wxt";
 import { manifest } from "./manifest.config.ts";
+
+/**
+ * Schemas can write themselves down as JSON Schema, which nobody asks for in a browser: a tenth of what the background
+ * has to load before it wakes. Their names stay, so that a version of zod that needs more of them does not build.
+ */
+const withoutJsonSchema = {
+  name: "without-json-schema",
+  load(id: string): string | undefined {
+    if (!/zod\/v4\/core\/(?:json-schema-processors|to-json-schema)\.js$/.test(id)) return undefined;
+    const names = readFileSync(id, "utf8").matchAll(/^export (?:const|function) (\w+)/gm);
+    return [...names].map(([, name]) => `export const ${name} = () => undefined;`).join("\n");
+  },
+};
 
 /** At the root, because the sources that Mozilla rebuilds are taken from here and need `shared/`. */
 export default defineConfig({
@@ -12,6 +27,9 @@ export default defineConfig({
   imports: false,
   webExt: { disabled: true },
   vite: () => ({
+    plugins: [withoutJsonSchema],
+    // Written for the browsers we ask for; what is found by name is for those of 2015, and larger.
+    resolve: { alias: { dexie: resolve(import.meta.dirname, "node_modules/dexie/dist/modern/dexie.mjs") } },
     oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
     build: { target: "es2023" },
   }),

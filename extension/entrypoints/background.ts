@@ -4,7 +4,7 @@ import * as z from "zod";
 import type { SyncFacts } from "@sheetwire/shared/status";
 import { createConnection } from "../connection/connection.ts";
 import { createKeeper } from "../keeper/keeper.ts";
-import { openMirror } from "../mirror/mirror.ts";
+import { openForKeeping } from "../mirror/mirror.ts";
 import { followSettings, loadSettings, lockSettings } from "../settings/settings.ts";
 import { askSchema, type Tell } from "../status/status.ts";
 import { startSync } from "../sync/sync.ts";
@@ -23,7 +23,7 @@ export default defineBackground({
     const client = `extension ${browser.runtime.getManifest().version}`;
     /** Which spreadsheet a tab shows; kept in `storage.session` for the next life of the background. */
     const tabs = new Map<number, string>();
-    let mirror: ReturnType<typeof openMirror> | undefined;
+    let mirror: ReturnType<typeof openForKeeping> | undefined;
 
     /** Into the extension's own console, for whoever debugs it: what failed and the kind of error, never contents. */
     const report = (what: string, error: unknown): void => {
@@ -40,7 +40,7 @@ export default defineBackground({
     };
     const keeper = createKeeper({
       mirror: async () => {
-        mirror ??= openMirror();
+        mirror ??= openForKeeping();
         const opened = await mirror;
         if (!opened.ok && opened.why === "failed") mirror = undefined;
         return opened;

@@ -5,14 +5,14 @@
  */
 import type { SyncFacts } from "@sheetwire/shared/status";
 import type { Connection } from "../connection/connection.ts";
-import type { Mirror } from "../mirror/mirror.ts";
+import type { CopyWriter, Mirror } from "../mirror/mirror.ts";
 import type { Settings } from "../settings/settings.ts";
 import { GONE_AFTER_MS } from "../heartbeat/heartbeat.ts";
 import { NO_FACTS } from "../status/status.ts";
 import type { Sync, SyncNeeds } from "../sync/sync.ts";
 
 export type KeeperNeeds = {
-  mirror: () => Promise<{ ok: true; mirror: Mirror } | { ok: false; why: "newer" | "failed" }>;
+  mirror: () => Promise<{ ok: true; mirror: Mirror<CopyWriter> } | { ok: false; why: "newer" | "failed" }>;
   settings: () => Promise<Settings>;
   connect: (relayUrl: string) => Connection;
   startSync: (spreadsheetId: string, needs: SyncNeeds) => Promise<Sync>;

@@ -67,7 +67,7 @@ export interface CopyReader {
  * - M3: while a new copy arrives the old one stays readable; a first copy can be read as it arrives.
  * - M4: `verified` changes are checked against the copy's own digest; a difference throws.
  */
-export interface Copy extends CopyReader {
+export interface Copy extends CopyReader, CopyWriter {
   /** What one cell held before, newest first, followed through moved rows; as far back as changes are kept. */
   history(sheetId: number, row: number, column: number): Promise<CellHistory>;
   /** The copy as it was, as far back as what went is kept. */
@@ -75,7 +75,11 @@ export interface Copy extends CopyReader {
   /** The latest changes in words, newest first, 500 at most. `afterSeq` asks only for newer ones. */
   changes(afterSeq?: number): Promise<ChangeSummary[]>;
   storage(): Promise<StorageUse | undefined>;
+}
 
+/** What the background does with a copy. */
+export interface CopyWriter {
+  sheets(): Promise<HeldSpreadsheet | undefined>;
   cursor(): Promise<Cursor | undefined>;
   take(changes: readonly Change[], cursor: Cursor): Promise<void>;
   /** `etag` names the snapshot to the relay, so that it can be continued. */
@@ -88,8 +92,8 @@ export interface Copy extends CopyReader {
   checkpoint(): Promise<void>;
 }
 
-export interface Mirror {
-  of(spreadsheetId: string): Copy;
+export interface Mirror<C = Copy> {
+  of(spreadsheetId: string): C;
   held(): Promise<HeldSpreadsheet[]>;
   /** Tells of every commit, those of other contexts included. */
   subscribe(listener: (notice: Notice) => void): () => void;
@@ -104,11 +108,24 @@ export type MirrorOptions = {
   now?: () => number;
 };
 
+type Opened<C> = { ok: true; mirror: Mirror<C> } | { ok: false; why: "newer" | "failed"; detail: string };
+
 /** Opens the mirror, or says that a newer version made it (it is left as it is) or that it cannot be opened. */
-export async function openMirror(
-  name: string = MIRROR_NAME,
-  options: MirrorOptions = {},
-): Promise<{ ok: true; mirror: Mirror } | { ok: false; why: "newer" | "failed"; detail: string }> {
+export const openMirror = (name: string = MIRROR_NAME, options: MirrorOptions = {}): Promise<Opened<Copy>> =>
+  open(name, options, wholeCopy);
+
+/** The mirror for whoever keeps it and asks nothing of it: the background need not load what searches and exports. */
+export const openForKeeping = (name: string = MIRROR_NAME, options: MirrorOptions = {}): Promise<Opened<CopyWriter>> =>
+  open(name, options, keptCopy);
+
+type MakeCopy<C> = (needs: {
+  database: MirrorDatabase;
+  spreadsheetId: string;
+  views: Views;
+  writing: Omit<Writer, "stop">;
+}) => C;
+
+async function open<C>(name: string, options: MirrorOptions, make: MakeCopy<C>): Promise<Opened<C>> {
   const database = new MirrorDatabase(name);
   let isLost = false;
   const lostListeners = new Set<() => void>();
@@ -136,16 +153,28 @@ export async function openMirror(
   }
   database.on("close", lose);
   const notices = createNotices(name);
-  const copies = new Map<string, { copy: Copy; writer: Writer }>();
-  const mirror: Mirror = {
-    of: (spreadsheetId) => {
-      const known = copies.get(spreadsheetId) ?? copyOf(database, spreadsheetId, notices.tell, options);
-      copies.set(spreadsheetId, known);
-      return known.copy;
-    },
+  const copies = new Map<string, { copy: C; writer: Writer; sheets: CopyWriter["sheets"] }>();
+  const of = (spreadsheetId: string): { copy: C; writer: Writer; sheets: CopyWriter["sheets"] } => {
+    const known = copies.get(spreadsheetId);
+    if (known) return known;
+    const views = currentViews(database, spreadsheetId);
+    const { checkpointAfterMs, now = Date.now } = options;
+    const writer = createWriter(database, spreadsheetId, {
+      tell: notices.tell,
+      now,
+      ...(checkpointAfterMs === undefined ? {} : { checkpointAfterMs }),
+    });
+    const { stop: _, ...writing } = writer;
+    const { sheets } = createReader(views, spreadsheetId);
+    const made = { copy: make({ database, spreadsheetId, views, writing }), writer, sheets };
+    copies.set(spreadsheetId, made);
+    return made;
+  };
+  const mirror: Mirror<C> = {
+    of: (spreadsheetId) => of(spreadsheetId).copy,
     held: async () => {
       const ids = await database.copies.toCollection().primaryKeys();
-      const held = await Promise.all(ids.map((id) => mirror.of(id).sheets()));
+      const held = await Promise.all(ids.map((id) => of(id).sheets()));
       return held.filter((one) => one !== undefined);
     },
     subscribe: notices.subscribe,
@@ -163,33 +192,24 @@ export async function openMirror(
   return { ok: true, mirror };
 }
 
-function copyOf(
-  database: MirrorDatabase,
-  spreadsheetId: string,
-  tell: (notice: Notice) => void,
-  { checkpointAfterMs, now = Date.now }: MirrorOptions,
-): { copy: Copy; writer: Writer } {
-  const views = currentViews(database, spreadsheetId);
-  const writer = createWriter(database, spreadsheetId, {
-    tell,
-    now,
-    ...(checkpointAfterMs === undefined ? {} : { checkpointAfterMs }),
-  });
-  const readerOf = (of: Views): CopyReader => ({
-    ...createReader(of, spreadsheetId),
-    ...createScans(of, spreadsheetId),
-  });
-  const { stop: _, ...writing } = writer;
-  const copy: Copy = {
-    ...createReader(views, spreadsheetId),
-    ...createScans(views, spreadsheetId),
-    ...createHistory(views, spreadsheetId),
-    ...writing,
-    storage: () => storageOf(database, spreadsheetId),
-    at: async (moment) => {
-      const past = await pastViews(views, spreadsheetId, moment);
-      return past.ok ? { ok: true, seq: past.seq, copy: readerOf(past.views) } : past;
-    },
-  };
-  return { copy, writer };
-}
+const keptCopy: MakeCopy<CopyWriter> = ({ spreadsheetId, views, writing }) => {
+  const { sheets } = createReader(views, spreadsheetId);
+  return { sheets, ...writing };
+};
+
+const wholeCopy: MakeCopy<Copy> = ({ database, spreadsheetId, views, writing }) => ({
+  ...createReader(views, spreadsheetId),
+  ...createScans(views, spreadsheetId),
+  ...createHistory(views, spreadsheetId),
+  ...writing,
+  storage: () => storageOf(database, spreadsheetId),
+  at: async (moment) => {
+    const past = await pastViews(views, spreadsheetId, moment);
+    if (!past.ok) return past;
+    const copy: CopyReader = {
+      ...createReader(past.views, spreadsheetId),
+      ...createScans(past.views, spreadsheetId),
+    };
+    return { ok: true, seq: past.seq, copy };
+  },
+});

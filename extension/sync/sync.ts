@@ -14,13 +14,13 @@ import {
 import { waitBefore } from "@sheetwire/shared/retry";
 import type { SyncFacts } from "@sheetwire/shared/status";
 import type { Link, Refused, SpreadsheetFrame, Watch, Watcher } from "../connection/connection.ts";
-import { GapError, MismatchError, type Copy, type SnapshotWriter } from "../mirror/mirror.ts";
+import { GapError, MismatchError, type CopyWriter, type SnapshotWriter } from "../mirror/mirror.ts";
 import { fetchSnapshot, rowsOfHead } from "./snapshot.ts";
 
 export type SyncNeeds = {
   relayUrl: string;
   token: string;
-  copy: Copy;
+  copy: CopyWriter;
   watch: (watcher: Watcher) => Watch;
   fetch: (url: string, init: RequestInit) => Promise<Response>;
   now: () => number;
