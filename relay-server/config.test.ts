@@ -31,6 +31,9 @@ test("without settings a relay listens on loopback alone and keeps everything du
     dataDir: join(folder, "data"),
     durability: "full",
     store: { kind: "sqlite", path: join(folder, "data", "sheetwire.db") },
+    keepDays: 90,
+    keepMegabytes: 1_024,
+    postsPerSecond: 5_000,
     logLevel: "info",
     webAppOrigins: ["https://script.google.com"],
   });

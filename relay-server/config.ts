@@ -1,6 +1,7 @@
 /** All that a deployer can set: environment variables, or the same keys in camelCase in `sheetwire.config.json`. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { limits } from "@sheetwire/shared/limits";
 import * as z from "zod";
 import { isGuarded } from "./origins/origins.ts";
 
@@ -19,6 +20,11 @@ export type Config = {
   readonly dataDir: string;
   readonly durability: "full" | "normal";
   readonly store: StoreChoice;
+  /** Changes stay for so many days, and the newest of a spreadsheet up to so many megabytes; what older readers need is then a snapshot. */
+  readonly keepDays: number;
+  readonly keepMegabytes: number;
+  /** Posts of one spreadsheet a second. */
+  readonly postsPerSecond: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   /** Web apps are called only at these. */
   readonly webAppOrigins: readonly string[];
@@ -35,6 +41,17 @@ const originSchema = z
   .string()
   .refine((text) => URL.canParse(text) && isGuarded(new URL(text)) && new URL(text).href === `${new URL(text).origin}/`)
   .transform((text) => new URL(text).origin);
+
+const numberFrom = (least: number, most: number) =>
+  z
+    .union([
+      z.number(),
+      z
+        .string()
+        .regex(/^\d{1,7}(\.\d{1,4})?$/)
+        .transform(Number),
+    ])
+    .pipe(z.number().min(least).max(most));
 
 /** Every key: its name in the environment, what it takes (for people), and its schema. */
 const keys = {
@@ -79,6 +96,21 @@ const keys = {
       .string()
       .regex(/^(sqlite:.+|memory:)$/)
       .optional(),
+  },
+  keepDays: {
+    env: "SHEETWIRE_KEEP_DAYS",
+    takes: "for how many days changes stay, from 0.01 to 36500",
+    schema: numberFrom(0.01, 36_500).default(limits.keepDays),
+  },
+  keepMegabytes: {
+    env: "SHEETWIRE_KEEP_MB",
+    takes: "how many megabytes of changes stay for each spreadsheet, from 1 to 1000000",
+    schema: numberFrom(1, 1_000_000).default(limits.keepMegabytes),
+  },
+  postsPerSecond: {
+    env: "SHEETWIRE_POSTS_PER_SECOND",
+    takes: "how many posts a second a spreadsheet may send, from 1 to 1000000",
+    schema: numberFrom(1, 1_000_000).default(limits.postsPerSecond),
   },
   logLevel: { env: "SHEETWIRE_LOG_LEVEL", takes: LOG_LEVELS.join(", "), schema: z.enum(LOG_LEVELS).default("info") },
   webAppOrigins: {
@@ -126,6 +158,9 @@ export function readConfig(env: NodeJS.ProcessEnv, folder: string): Config {
     dataDir: read("dataDir"),
     durability: read("durability"),
     store: read("store"),
+    keepDays: read("keepDays"),
+    keepMegabytes: read("keepMegabytes"),
+    postsPerSecond: read("postsPerSecond"),
     logLevel: read("logLevel"),
     webAppOrigins: read("webAppOrigins"),
   };

@@ -69,6 +69,11 @@ const ingest = createIngest({
   keysOf: (spreadsheetId) => access.keysOf(spreadsheetId),
   now,
   onFault,
+  onDamage({ spreadsheetId, message, afterSeq, throughSeq }) {
+    metrics.damaged.inc();
+    logger.error({ spreadsheetId, what: message, afterSeq, throughSeq }, "damaged");
+  },
+  postsPerSecond: config.postsPerSecond,
 });
 const relay = createRelay(config, { log, access, ingest, logger, metrics, now, elapsed: () => performance.now() });
 const listeningFile = join(config.dataDir, LISTENING_FILE);

@@ -20,7 +20,7 @@ import {
   type Route,
 } from "./http/http.ts";
 import type { Ingest } from "./ingest/ingest.ts";
-import type { ChangeLog } from "./log/log.ts";
+import { createKeeper, DamagedError, type ChangeLog } from "./log/log.ts";
 import { createFeed } from "./socket/socket.ts";
 import type { Logger, Metrics } from "./telemetry/telemetry.ts";
 import { VERSION } from "./version.ts";
@@ -47,12 +47,18 @@ export type Relay = {
 
 /** How long requests under way may take to end once the relay stops, in milliseconds. */
 const LAST_REQUESTS_MS = 5_000;
-/** How often posts that need not be remembered any more are forgotten, in milliseconds. */
-const FORGET_EVERY_MS = 60 * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
 
-export function createRelay(config: Pick<Config, "host" | "port" | "webAppOrigins">, needs: RelayNeeds): Relay {
+export function createRelay(
+  config: Pick<Config, "host" | "port" | "webAppOrigins"> & Partial<Pick<Config, "keepDays" | "keepMegabytes">>,
+  needs: RelayNeeds,
+): Relay {
   const { log, access, ingest, logger, metrics, now, elapsed } = needs;
   const onFault = (error: unknown): void => {
+    if (error instanceof DamagedError) {
+      ingest.mend(error).catch(onFault);
+      return;
+    }
     metrics.faults.inc();
     logger.error({ err: error }, "fault");
   };
@@ -102,10 +108,16 @@ export function createRelay(config: Pick<Config, "host" | "port" | "webAppOrigin
   });
   const stopWatchingAccess = access.watch(onFault);
   const stopKnowing = keepKnown(access, log, ingest, onFault);
-  const forgetting = setInterval(() => {
-    log.forgetPosts(now() - limits.postIdMemoryMs).catch(onFault);
-  }, FORGET_EVERY_MS);
-  forgetting.unref();
+  const keeper = createKeeper({
+    log,
+    spreadsheets: () => access.spreadsheets().map(({ spreadsheetId }) => spreadsheetId),
+    storeState: (spreadsheetId) => ingest.storeState(spreadsheetId),
+    keepMs: (config.keepDays ?? limits.keepDays) * DAY_MS,
+    keepBytes: (config.keepMegabytes ?? limits.keepMegabytes) * 1024 * 1024,
+    postIdMemoryMs: limits.postIdMemoryMs,
+    now,
+    onFault,
+  });
   let isStopping = false;
   let url = "";
 
@@ -114,7 +126,7 @@ export function createRelay(config: Pick<Config, "host" | "port" | "webAppOrigin
     /* GET /v1/spreadsheets, /v1/spreadsheets/:spreadsheetId, …/values/:a1, …/digests, …/status */
     ...readRoutes({ ingest, factsOf }),
     /* GET /v1/spreadsheets/:spreadsheetId/cells/:a1/history */ historyRoute({ ingest, log }),
-    /* GET /v1/spreadsheets/:spreadsheetId/snapshot */ snapshotRoute({ ingest }),
+    /* GET /v1/spreadsheets/:spreadsheetId/snapshot */ snapshotRoute({ ingest, elapsed }),
     /* GET /v1/spreadsheets/:spreadsheetId/changes, as JSON or as events */ changesRoute({ log, streams }),
     /* GET /livez, /readyz, /metrics, /status */
     ...healthRoutes({
@@ -133,6 +145,7 @@ export function createRelay(config: Pick<Config, "host" | "port" | "webAppOrigin
     metrics,
     logger,
     elapsed,
+    onFault,
     maxConnections: limits.connectionsMax,
     isStopping: () => isStopping,
   });
@@ -153,7 +166,6 @@ export function createRelay(config: Pick<Config, "host" | "port" | "webAppOrigin
     async stop() {
       if (isStopping) return;
       isStopping = true;
-      clearInterval(forgetting);
       stopKnowing();
       stopWatchingAccess();
       stopFacts();
@@ -165,6 +177,7 @@ export function createRelay(config: Pick<Config, "host" | "port" | "webAppOrigin
       const cut = setTimeout(() => app.server.closeAllConnections(), LAST_REQUESTS_MS);
       await app.close();
       clearTimeout(cut);
+      await keeper.stop();
       await ingest.close();
     },
   };

@@ -1,6 +1,6 @@
 /** Who may post for a spreadsheet and who may read it: ingest keys, device tokens, and a record of every grant. */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import type { AccessStore, DeviceRecord, Scope } from "./store.ts";
+import type { AccessRecords, AccessStore, DeviceRecord, Scope } from "./store.ts";
 
 export type { AccessStore, AuditRecord, DeviceRecord, KeyRecord, Scope } from "./store.ts";
 
@@ -32,7 +32,7 @@ export interface Access {
   spreadsheets(): readonly { spreadsheetId: string; createdAt: number; devices: number }[];
   /** Makes a further key; the others end after `oldValidForMs`. Undefined when the spreadsheet is not known. */
   rotateKey(spreadsheetId: string, oldValidForMs?: number): { ingestKey: string; oldEndAt: number } | undefined;
-  /** The bytes of every key that is valid now. */
+  /** The bytes of every key that is valid now; the same arrays as long as nothing changed. */
   keysOf(spreadsheetId: string): readonly Uint8Array[];
   /** Undefined when the spreadsheet is not known. */
   addDevice(
@@ -61,27 +61,23 @@ export function createAccess({ store, now }: Needs): Access {
   const listeners = new Set<() => void>();
   let records = store.read();
   let version = store.version();
-  let byHash = indexed();
+  let index = indexOf(records);
   const seenAt = new Map<string, number>();
 
-  function indexed(): Map<string, DeviceRecord> {
-    return new Map(records.devices.filter((one) => one.revokedAt === undefined).map((one) => [one.tokenHash, one]));
-  }
   function reread(): void {
     records = store.read();
-    byHash = indexed();
+    index = indexOf(records);
     for (const listener of listeners) listener();
   }
-  const isKnown = (spreadsheetId: string): boolean =>
-    records.spreadsheets.some((one) => one.spreadsheetId === spreadsheetId);
+  const isKnown = (spreadsheetId: string): boolean => index.known.has(spreadsheetId);
   const audit = (event: string, spreadsheetId: string, more: { deviceId?: string; detail?: string } = {}): void =>
     store.audit({ at: now(), event, spreadsheetId, ...more });
 
   function deviceOf(token: string): Device | undefined {
     const hash = hashOf(token);
     // A token that was granted a moment ago by another process is not unknown, only unseen.
-    if (!byHash.has(hash)) look();
-    const record = byHash.get(hash);
+    if (!index.byHash.has(hash)) look();
+    const record = index.byHash.get(hash);
     if (!record || !timingSafeEqual(Buffer.from(record.tokenHash, "hex"), Buffer.from(hash, "hex"))) return undefined;
     const last = Math.max(seenAt.get(record.deviceId) ?? 0, record.lastSeenAt ?? 0);
     if (now() - last > SEEN_EVERY_MS) {
@@ -131,9 +127,8 @@ export function createAccess({ store, now }: Needs): Access {
     },
     keysOf(spreadsheetId) {
       if (!isKnown(spreadsheetId)) look();
-      return records.keys
-        .filter((key) => key.spreadsheetId === spreadsheetId && (key.endsAt === undefined || key.endsAt > now()))
-        .map((key) => bytesOfIngestKey(key.secret));
+      const keys = index.keys.get(spreadsheetId) ?? [];
+      return keys.filter(({ endsAt }) => endsAt === undefined || endsAt > now()).map(({ bytes }) => bytes);
     },
     addDevice(spreadsheetId, name, scopes) {
       if (!isKnown(spreadsheetId)) return undefined;
@@ -159,7 +154,7 @@ export function createAccess({ store, now }: Needs): Access {
       const opened = device?.spreadsheetId === spreadsheetId && device.scopes.includes(scope) && isKnown(spreadsheetId);
       return opened ? device : undefined;
     },
-    isGood: (deviceId) => records.devices.some((one) => one.deviceId === deviceId && one.revokedAt === undefined),
+    isGood: (deviceId) => index.good.has(deviceId),
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -176,6 +171,23 @@ export function createAccess({ store, now }: Needs): Access {
       timer.unref();
       return () => clearInterval(timer);
     },
+  };
+}
+
+/** The records as they are looked up: with each post and with each token, so without a search. */
+function indexOf({ spreadsheets, keys, devices }: AccessRecords) {
+  const good = devices.filter((one) => one.revokedAt === undefined);
+  const bySpreadsheet = new Map<string, { bytes: Uint8Array; endsAt: number | undefined }[]>();
+  for (const { spreadsheetId, secret, endsAt } of keys) {
+    const held = bySpreadsheet.get(spreadsheetId) ?? [];
+    bySpreadsheet.set(spreadsheetId, held);
+    held.push({ bytes: bytesOfIngestKey(secret), endsAt });
+  }
+  return {
+    known: new Set(spreadsheets.map((one) => one.spreadsheetId)),
+    keys: bySpreadsheet,
+    byHash: new Map(good.map((one) => [one.tokenHash, one])),
+    good: new Set(good.map((one) => one.deviceId)),
   };
 }
 

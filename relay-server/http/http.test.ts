@@ -460,7 +460,15 @@ describe("the snapshot", () => {
     const rest = parse(await (await fetch(`${url}?after=7:511`, bearer(one.token, { "if-match": etag }))).text());
     expect(rest.rows.map((line) => line.fromRow)).toEqual([512]);
     await expectRefusal(await fetch(`${url}?after=8:0`, bearer(one.token, { "if-match": etag })), "version-gone");
-    await learn(relay, "sheet-resume", typed("changed"));
+    // Edits go on, and so does the reader: of the version that it began with.
+    await learn(relay, "sheet-resume", typed("changed", 600));
+    const going = await fetch(`${url}?after=7:511`, bearer(one.token, { "if-match": etag }));
+    expect(going.headers.get("etag")).toBe(etag);
+    expect(parse(await going.text())).toEqual(rest);
+    expect((await fetch(url, bearer(one.token))).headers.get("etag")).not.toBe(etag);
+    relay.skip(121_000);
+    await learn(relay, "sheet-resume", typed("again"));
+    await (await fetch(url, bearer(one.token))).text();
     await expectRefusal(await fetch(`${url}?after=7:511`, bearer(one.token, { "if-match": etag })), "version-gone");
   });
 

@@ -3,7 +3,7 @@ import { limits } from "@sheetwire/shared/limits";
 import { problemOf, refusals, type RefusalCode } from "@sheetwire/shared/protocol";
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Access, Device } from "../access/access.ts";
-import { DiskFullError } from "../log/log.ts";
+import { DamagedError, DiskFullError } from "../log/log.ts";
 import type { Logger, Metrics } from "../telemetry/telemetry.ts";
 import type { Refused, Route } from "./route.ts";
 
@@ -23,6 +23,7 @@ type Needs = {
   metrics: Metrics;
   logger: Logger;
   elapsed: () => number;
+  onFault: (error: unknown) => void;
   maxConnections: number;
   isStopping: () => boolean;
 };
@@ -37,6 +38,7 @@ export function createHttp({
   metrics,
   logger,
   elapsed,
+  onFault,
   maxConnections,
   isStopping,
 }: Needs): FastifyInstance {
@@ -90,13 +92,17 @@ export function createHttp({
 
   function refusalOf(error: FastifyError): Refused {
     if (error instanceof DiskFullError) return { ok: false, code: "disk-full", retryAfterMs: 60_000 };
+    if (error instanceof DamagedError) {
+      // What is there is not what was written, so it is not served.
+      onFault(error);
+      return { ok: false, code: "history-gone" };
+    }
     const known = REFUSAL_OF_FASTIFY[error.code];
     if (known === "too-large") return { ok: false, code: known, maxBytes: limits.postMaxBytes };
     if (known) return { ok: false, code: known };
     if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
       return { ok: false, code: "malformed" };
-    metrics.faults.inc();
-    logger.error({ err: error }, "request failed by a fault");
+    onFault(error);
     return { ok: false, code: "internal" };
   }
 

@@ -3,7 +3,8 @@ import { setImmediate } from "node:timers/promises";
 import { constants, createBrotliCompress, createGzip, createZstdCompress } from "node:zlib";
 import * as z from "zod";
 import type { Ingest } from "../ingest/ingest.ts";
-import type { Route } from "./route.ts";
+import { linesOf, type SnapshotVersion } from "../sheets/sheets.ts";
+import { NOTHING_YET, type Route } from "./route.ts";
 
 const afterSchema = z.object({
   after: z
@@ -19,43 +20,89 @@ const afterSchema = z.object({
 /** Lines are handed on in pieces of about this many characters. */
 const PIECE_CHARS = 64 * 1024;
 
+/** A version stays for so long after it was read last, in milliseconds: whoever was cut off dials again. */
+const VERSION_STAYS_MS = 120_000;
+/** Versions of one spreadsheet, and rows in all of them. */
+const MOST_VERSIONS = 3;
+const MOST_ROWS = 20_000_000;
+
+type Kept = SnapshotVersion & { readonly digest: string; readonly rows: number; usedAt: number };
+
+/** Versions that somebody may go on reading though edits go on. */
+function createVersions(elapsed: () => number) {
+  const kept = new Map<string, Map<string, Kept>>();
+  const forget = (): void => {
+    for (const [spreadsheetId, versions] of kept) {
+      for (const [etag, { usedAt }] of versions) if (elapsed() - usedAt > VERSION_STAYS_MS) versions.delete(etag);
+      if (versions.size === 0) kept.delete(spreadsheetId);
+    }
+  };
+  const rowsKept = (): number =>
+    [...kept.values()].reduce((sum, versions) => [...versions.values()].reduce((all, { rows }) => all + rows, sum), 0);
+  return {
+    find(spreadsheetId: string, etag: string): Kept | undefined {
+      const found = kept.get(spreadsheetId)?.get(etag);
+      if (found) found.usedAt = elapsed();
+      return found;
+    },
+    keep(spreadsheetId: string, etag: string, version: SnapshotVersion, digest: string): Kept {
+      forget();
+      const rows = version.sheets.reduce((sum, sheet) => sum + sheet.rows.length, 0);
+      const one: Kept = { ...version, digest, rows, usedAt: elapsed() };
+      if (rowsKept() + rows > MOST_ROWS) return one;
+      const versions = kept.get(spreadsheetId) ?? new Map<string, Kept>();
+      kept.set(spreadsheetId, versions.set(etag, one));
+      for (const oldest of versions.keys()) if (versions.size > MOST_VERSIONS) versions.delete(oldest);
+      return one;
+    },
+    forget,
+  };
+}
+
 /**
  * The whole spreadsheet as NDJSON, of one version, streamed no faster than the reader takes it. Its ETag names epoch and
- * contents: a reader that was cut off goes on behind the last row it has with `?after=sheetId:row` and `If-Match`.
+ * contents: a reader that was cut off goes on behind the last row it has with `?after=sheetId:row` and `If-Match`, for two
+ * minutes also when edits went on meanwhile.
  */
-export function snapshotRoute({ ingest }: { ingest: Ingest }): Route {
+export function snapshotRoute({ ingest, elapsed }: { ingest: Ingest; elapsed: () => number }): Route {
+  const versions = createVersions(elapsed);
+  setInterval(versions.forget, VERSION_STAYS_MS).unref();
   return {
     method: "GET",
     path: "/v1/spreadsheets/:spreadsheetId/snapshot",
     access: "token",
     async handle({ params, query, headers }) {
+      const { spreadsheetId = "" } = params;
       const asked = afterSchema.safeParse(query);
       if (!asked.success) return { ok: false, code: "malformed", detail: "after is sheetId:row, both whole numbers." };
       const { after } = asked.data;
-      const state = await ingest.stateOf(params["spreadsheetId"] ?? "");
-      if (!state)
-        return {
-          ok: false,
-          code: "busy",
-          detail: "The spreadsheet has not reported anything yet.",
-          retryAfterMs: 5_000,
-        };
-      // From here to the lines nothing is awaited: ETag, head, rows and end are of the same version.
+      const state = await ingest.stateOf(spreadsheetId);
+      if (!state) return NOTHING_YET;
+      // From here to the version nothing is awaited: ETag, head, rows and end are of the same.
       const digest = state.digest();
-      const etag = `"${state.head.epoch}-${digest}"`;
+      const current = `"${state.head.epoch}-${digest}"`;
       const wanted = headers["if-match"];
       if (after && wanted === undefined) {
         return { ok: false, code: "malformed", detail: "Going on needs If-Match with the ETag of what was begun." };
       }
-      if (wanted !== undefined && !names(wanted, etag)) return { ok: false, code: "version-gone" };
-      if (after && !state.sheets().some((sheet) => sheet.sheetId === after.sheetId))
-        return { ok: false, code: "version-gone" };
+      const isCurrent = wanted === undefined || names(wanted, current);
+      const etag = isCurrent ? current : plainTag(wanted);
+      // Of an earlier life of the log nothing is served: its numbers mean something else now.
+      const isOfThisLife = etag.startsWith(`"${state.head.epoch}-`);
+      const held = isOfThisLife ? versions.find(spreadsheetId, etag) : undefined;
+      if (!held && !isCurrent) return { ok: false, code: "version-gone" };
       const common = { etag, "cache-control": "private, no-cache", vary: "Accept-Encoding, Authorization" };
-      const held = headers["if-none-match"];
-      if (held !== undefined && names(held, etag)) return { ok: true, status: 304, headers: common, body: "" };
-      const lines = state.snapshotLines(after);
-      const end = JSON.stringify({ end: true, digest });
-      const plain = Readable.from(pieces(lines, end), { objectMode: false, highWaterMark: PIECE_CHARS });
+      const known = headers["if-none-match"];
+      if (known !== undefined && names(known, etag)) return { ok: true, status: 304, headers: common, body: "" };
+      const version = held ?? versions.keep(spreadsheetId, etag, state.version(), digest);
+      if (after && !version.sheets.some((sheet) => sheet.sheetId === after.sheetId)) {
+        return { ok: false, code: "version-gone" };
+      }
+      const end = JSON.stringify({ end: true, digest: version.digest });
+      const plain = Readable.from(pieces(linesOf(version, after), end), {
+        objectMode: false,
+        highWaterMark: PIECE_CHARS,
+      });
       const encoding = encodingFrom(headers["accept-encoding"]);
       const type = "application/x-ndjson; charset=utf-8";
       if (!encoding) return { ok: true, type, headers: common, body: plain };
@@ -103,3 +150,6 @@ export function encodingFrom(header: string | string[] | undefined): Encoding | 
 
 const names = (header: string, etag: string): boolean =>
   header.trim() === "*" || header.split(",").some((one) => one.trim().replace(/^W\//, "") === etag);
+
+/** The first tag of a header, without the mark of a weak one. */
+const plainTag = (header: string): string => (header.split(",")[0] ?? "").trim().replace(/^W\//, "");

@@ -75,6 +75,10 @@ export interface Ingest {
   factsOf(spreadsheetId: string): Promise<Omit<RelayFacts, "watchers" | "relay"> | undefined>;
   /** Called when the facts of a spreadsheet may have changed. Returns the way to end it. */
   onFacts(listener: (spreadsheetId: string) => void): () => void;
+  /** Writes the state as it is at the durable head, so that nothing depends on the log behind it. */
+  storeState(spreadsheetId: string): Promise<void>;
+  /** Something of the log cannot be read: it is named, and what is in memory is stored, so that nothing needs it any more. */
+  mend(damage: DamagedError): Promise<void>;
   /** Drops what is held in memory of a spreadsheet (it was erased or restored). */
   forget(spreadsheetId: string): void;
   close(): Promise<void>;
@@ -114,7 +118,13 @@ const TURN_POSTS = 256;
 
 export function createIngest(needs: IngestNeeds): Ingest {
   const { log, now } = needs;
-  const onDamage = needs.onDamage ?? needs.onFault;
+  const named = new Set<string>();
+  const onDamage = (damage: DamagedError): void => {
+    const name = `${damage.spreadsheetId} ${damage.message}`;
+    if (named.has(name)) return;
+    named.add(name);
+    (needs.onDamage ?? needs.onFault)(damage);
+  };
   const lives = createLives({ log, startedAt: now(), onFault: needs.onFault, onDamage });
   const lanes = new Lanes<Waiting>({
     laneMaxItems: limits.waitingPostsOfOne,
@@ -347,6 +357,14 @@ export function createIngest(needs: IngestNeeds): Ingest {
     return lives.of(spreadsheetId, false);
   }
 
+  async function storeState(spreadsheetId: string): Promise<void> {
+    const live = await durable(spreadsheetId);
+    if (!live || live.isVoid) return;
+    if (live.storing) await live.storing;
+    const current = live.storing === undefined ? await durable(spreadsheetId) : undefined;
+    if (current && !current.isVoid && !current.storing) await lives.store(spreadsheetId, current);
+  }
+
   /** Changes something on the desk outside a post. It becomes durable with the next one, and loses nothing if it does not. */
   async function onDesk<T>(spreadsheetId: string, change: (live: Live) => T): Promise<T | undefined> {
     if (isClosed) return undefined;
@@ -389,6 +407,13 @@ export function createIngest(needs: IngestNeeds): Ingest {
     onFacts(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    storeState,
+    async mend(damage) {
+      onDamage(damage);
+      const { spreadsheetId, throughSeq } = damage;
+      await storeState(spreadsheetId);
+      if (throughSeq !== undefined) await log.trim(spreadsheetId, throughSeq);
     },
     forget,
     async close() {

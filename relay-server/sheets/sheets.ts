@@ -1,4 +1,4 @@
 /** The state of sheets: what the log adds up to, kept so that it need not be read again from the start. */
-export { SpreadsheetState } from "./state.ts";
+export { linesOf, SpreadsheetState, type SnapshotVersion } from "./state.ts";
 export { SheetState } from "./sheet-state.ts";
 export { announced, hasDigest, storedRow, type StoredRow } from "./row.ts";

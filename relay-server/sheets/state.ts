@@ -105,14 +105,16 @@ export class SpreadsheetState {
     return { epoch, seq, chain, spreadsheet: this.#properties() };
   }
 
-  /**
-   * The lines of a snapshot without its last, without line ends. They tell of the version at the moment of the call,
-   * however long the caller takes: rows are never changed in place, so a copy of the list is a version.
-   */
-  snapshotLines(after?: { sheetId: number; row: number }): Iterable<string> {
+  /** This version, as it stays however long somebody reads it: rows are never changed in place, so a copy of the list will do. */
+  version(): SnapshotVersion {
     const head = JSON.stringify(this.snapshotHead());
-    const versions = this.sheetStates().map((held) => ({ sheetId: held.sheet.sheetId, rows: held.rows.slice() }));
-    return lines(head, versions, after);
+    const sheets = this.sheetStates().map((held) => ({ sheetId: held.sheet.sheetId, rows: held.rows.slice() }));
+    return { head, sheets };
+  }
+
+  /** The lines of a snapshot of this version without its last, without line ends. */
+  snapshotLines(): Iterable<string> {
+    return linesOf(this.version());
   }
 
   apply(change: Change): void {
@@ -157,14 +159,21 @@ export class SpreadsheetState {
 
 const ROWS_LINE = /^\{"sheetId":(\d+),"fromRow":(\d+),"rows":/;
 
-function* lines(
-  head: string,
-  versions: readonly { sheetId: number; rows: readonly StoredRow[] }[],
-  after: { sheetId: number; row: number } | undefined,
+/** One version of a spreadsheet, for as long as somebody reads it. */
+export type SnapshotVersion = {
+  /** The first line. */
+  readonly head: string;
+  readonly sheets: readonly { readonly sheetId: number; readonly rows: readonly StoredRow[] }[];
+};
+
+/** The lines of a snapshot without its last, without line ends; those behind a row where one is given. */
+export function* linesOf(
+  { head, sheets }: SnapshotVersion,
+  after?: { sheetId: number; row: number },
 ): Generator<string> {
   yield head;
-  const start = after ? versions.findIndex((version) => version.sheetId === after.sheetId) : 0;
-  for (const { sheetId, rows } of versions.slice(Math.max(0, start))) {
+  const start = after ? sheets.findIndex((sheet) => sheet.sheetId === after.sheetId) : 0;
+  for (const { sheetId, rows } of sheets.slice(Math.max(0, start))) {
     const first = after && sheetId === after.sheetId ? after.row + 1 : 0;
     for (let from = first; from < rows.length; from += limits.blockRows) {
       const texts = rows.slice(from, from + limits.blockRows).map((row) => row.json ?? "null");

@@ -71,6 +71,11 @@ export function createMetrics() {
       labelNames: ["code"],
       registers,
     }),
+    damaged: new Counter({
+      name: "sheetwire_damaged_total",
+      help: "Places in the store that were not as they had been written.",
+      registers,
+    }),
     faults: new Counter({
       name: "sheetwire_faults_total",
       help: "Errors that our own reasoning did not foresee.",

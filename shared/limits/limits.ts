@@ -57,6 +57,9 @@ export const limits = {
   waitingBytes: 256 * 1024 * 1024,
   /** Posts of one spreadsheet a second unless set otherwise; Google runs at most 30 scripts of a user at once. */
   postsPerSecond: 5_000,
+  /** Changes stay for so many days unless set otherwise, and the newest of each spreadsheet up to so many megabytes. */
+  keepDays: 90,
+  keepMegabytes: 1_024,
   /** Rows in one snapshot line and in one block of the mirror. */
   blockRows: 256,
   /** How often a client sends an app-level ping, in milliseconds. Chrome ends a silent worker after 30 s. */
