@@ -1,6 +1,6 @@
 /** Starts a relay: reads the settings, picks the engines, opens the port, and stops cleanly when asked. */
 import { randomUUID } from "node:crypto";
-import { rmSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAccess } from "./access/access.ts";
 import { createMemoryAccessStore } from "./access/engines/memory.ts";
@@ -31,6 +31,19 @@ function giveUp(error: unknown): never {
     process.exit(2);
   }
   throw error;
+}
+
+/** Files and sockets that are needed beside connections: the store, its lock, the log lines. */
+const OTHER_FILES = 64;
+
+/** As many connections as the system lets this process have open, where it says so. */
+function connectionsGranted(): number {
+  try {
+    const soft = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
+    return soft === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Number(soft) - OTHER_FILES);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 function openEngines(config: Config, onFault: (error: unknown) => void) {
@@ -75,7 +88,9 @@ const ingest = createIngest({
   },
   postsPerSecond: config.postsPerSecond,
 });
-const relay = createRelay(config, { log, access, ingest, logger, metrics, now, elapsed: () => performance.now() });
+const elapsed = (): number => performance.now();
+const connectionsMax = connectionsGranted();
+const relay = createRelay(config, { log, access, ingest, logger, metrics, now, elapsed, connectionsMax });
 const listeningFile = join(config.dataDir, LISTENING_FILE);
 
 let stopping: Promise<void> | undefined;

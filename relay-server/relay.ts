@@ -9,8 +9,10 @@ import { urlOf, type Config } from "./config.ts";
 import { createFactsTeller, createFanOut } from "./fan-out/fan-out.ts";
 import {
   changesRoute,
+  COMMON_HEADERS,
   createEventStreams,
   createHttp,
+  createPostsDoor,
   healthRoutes,
   historyRoute,
   openapiRoute,
@@ -35,6 +37,8 @@ export type RelayNeeds = {
   now: () => number;
   /** Milliseconds by a clock that never jumps. */
   elapsed: () => number;
+  /** Connections at most, where the system grants fewer than the relay would take. */
+  connectionsMax?: number;
 };
 
 export type Relay = {
@@ -54,6 +58,7 @@ export function createRelay(
   needs: RelayNeeds,
 ): Relay {
   const { log, access, ingest, logger, metrics, now, elapsed } = needs;
+  const maxConnections = Math.min(limits.connectionsMax, needs.connectionsMax ?? limits.connectionsMax);
   const onFault = (error: unknown): void => {
     if (error instanceof DamagedError) {
       ingest.mend(error).catch(onFault);
@@ -86,7 +91,7 @@ export function createRelay(
     version: VERSION,
     now,
     elapsed,
-    maxSockets: limits.connectionsMax,
+    maxSockets: maxConnections,
   });
   const caller = createCaller({
     ingest,
@@ -146,7 +151,9 @@ export function createRelay(
     logger,
     elapsed,
     onFault,
-    maxConnections: limits.connectionsMax,
+    /* POST /v1/spreadsheets/:spreadsheetId/posts, once more: most requests are posts */
+    frontDoor: createPostsDoor({ ingest, metrics, elapsed, logger, onFault, headers: COMMON_HEADERS }),
+    maxConnections,
     isStopping: () => isStopping,
   });
   /* WebSocket /v1/feed */

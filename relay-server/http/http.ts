@@ -1,4 +1,6 @@
 /** The HTTP server: bounds, refusals and what is told of every request. It knows no feature: routes are handed in. */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import { limits } from "@sheetwire/shared/limits";
 import { problemOf, refusals, type RefusalCode } from "@sheetwire/shared/protocol";
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
@@ -12,7 +14,7 @@ export { createEventStreams, type EventStreams } from "./event-streams.ts";
 export { healthRoutes } from "./health.ts";
 export { historyRoute } from "./history.ts";
 export { openapiRoute } from "./openapi.ts";
-export { postsRoute } from "./posts.ts";
+export { createPostsDoor, postsRoute } from "./posts.ts";
 export { readRoutes } from "./reads.ts";
 export { snapshotRoute } from "./snapshot.ts";
 export type { Answer, Asked, Refused, Route } from "./route.ts";
@@ -24,6 +26,8 @@ type Needs = {
   logger: Logger;
   elapsed: () => number;
   onFault: (error: unknown) => void;
+  /** Asked first, before the router: true when it has taken the request. */
+  frontDoor?: (request: IncomingMessage, response: ServerResponse) => boolean;
   maxConnections: number;
   isStopping: () => boolean;
 };
@@ -39,27 +43,23 @@ export function createHttp({
   logger,
   elapsed,
   onFault,
+  frontDoor,
   maxConnections,
   isStopping,
 }: Needs): FastifyInstance {
   const app = fastify({
     bodyLimit: limits.postMaxBytes,
-    requestTimeout: 60_000,
-    keepAliveTimeout: 65_000,
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000 },
+    serverFactory: (handler) => {
+      const server = createServer(TIMEOUTS, (request, response) => {
+        if (isStopping() || !frontDoor?.(request, response)) handler(request, response);
+      });
+      server.on("clientError", refuseNoHttp);
+      return server;
+    },
     forceCloseConnections: "idle",
     return503OnClosing: false,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: PARAM_MAX_CHARS },
-    clientErrorHandler: (error, socket) => {
-      // Not HTTP, or its headers did not come in time: there is no request to answer in the usual way.
-      const problem = problemOf(REFUSAL_OF_NODE[error.code] ?? "malformed");
-      const body = JSON.stringify(problem);
-      if (!socket.writable) return void socket.destroy();
-      socket.end(
-        `HTTP/1.1 ${problem.status} Refused\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
-      );
-    },
     frameworkErrors: (_error, _request, reply) => void refuse(reply, { ok: false, code: "malformed" }),
   });
   app.server.maxConnections = maxConnections;
@@ -127,9 +127,27 @@ export function createHttp({
   return app;
 }
 
+/** Slow headers, a slow body, a connection that nobody uses: each ends, in milliseconds. */
+const TIMEOUTS = {
+  headersTimeout: 10_000,
+  requestTimeout: 60_000,
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 2_000,
+};
+
+/** Not HTTP, or its headers did not come in time: there is no request to answer in the usual way. */
+function refuseNoHttp(error: Error & { code?: string }, socket: Duplex): void {
+  const problem = problemOf(REFUSAL_OF_NODE[error.code ?? ""] ?? "malformed");
+  const body = JSON.stringify(problem);
+  if (!socket.writable) return void socket.destroy();
+  socket.end(
+    `HTTP/1.1 ${problem.status} Refused\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
 const startedAt = new WeakMap<FastifyRequest, number>();
 
-const COMMON_HEADERS = {
+export const COMMON_HEADERS = {
   "x-content-type-options": "nosniff",
   "cache-control": "no-store",
   "access-control-allow-origin": "*",

@@ -1,35 +1,195 @@
-import type { Ingest } from "../ingest/ingest.ts";
-import type { Metrics } from "../telemetry/telemetry.ts";
-import type { Asked, Route } from "./route.ts";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { limits } from "@sheetwire/shared/limits";
+import { problemOf, refusals } from "@sheetwire/shared/protocol";
+import type { Ingest, IngestResult } from "../ingest/ingest.ts";
+import type { Logger, Metrics } from "../telemetry/telemetry.ts";
+import type { Answer, Asked, Refused, Route } from "./route.ts";
+
+type Needs = { ingest: Ingest; metrics: Metrics; elapsed: () => number };
+
+const ROUTE = "/v1/spreadsheets/:spreadsheetId/posts";
 
 /** Signed posts of the script. Answered when they are durable. */
-export function postsRoute(needs: { ingest: Ingest; metrics: Metrics; elapsed: () => number }): Route {
-  const { ingest, metrics, elapsed } = needs;
+export function postsRoute(needs: Needs): Route {
   return {
     method: "POST",
-    path: "/v1/spreadsheets/:spreadsheetId/posts",
+    path: ROUTE,
     access: "open",
-    async handle({ params, headers, body }) {
-      const encoding = one(headers["content-encoding"]);
-      if (encoding !== undefined && encoding !== "identity") {
-        return {
-          ok: false,
-          code: "unsupported-media-type",
-          detail: "The body is taken as it is, without content encoding.",
-        };
-      }
-      const startedAt = elapsed();
-      const signed = {
-        id: one(headers["webhook-id"]),
-        timestamp: one(headers["webhook-timestamp"]),
-        signature: one(headers["webhook-signature"]),
-      };
-      const result = await ingest.take(params["spreadsheetId"] ?? "", signed, body);
-      metrics.posts.inc({ outcome: result.ok ? "taken" : result.code });
-      metrics.postSeconds.observe((elapsed() - startedAt) / 1000);
+    async handle({ params, headers, body }): Promise<Answer> {
+      const refused = encodingRefused(headers["content-encoding"]);
+      if (refused) return refused;
+      const result = await take(needs, params["spreadsheetId"] ?? "", headers, body);
       return result.ok ? { ok: true, status: 202, body: result.answer } : result;
     },
   };
 }
 
+async function take(
+  { ingest, metrics, elapsed }: Needs,
+  spreadsheetId: string,
+  headers: Asked["headers"],
+  body: Buffer,
+): Promise<IngestResult> {
+  const startedAt = elapsed();
+  const signed = {
+    id: one(headers["webhook-id"]),
+    timestamp: one(headers["webhook-timestamp"]),
+    signature: one(headers["webhook-signature"]),
+  };
+  const result = await ingest.take(spreadsheetId, signed, body);
+  metrics.posted(result.ok ? "taken" : result.code);
+  metrics.postSeconds.observe((elapsed() - startedAt) / 1000);
+  return result;
+}
+
+function encodingRefused(header: string | string[] | undefined): Refused | undefined {
+  const encoding = one(header);
+  if (encoding === undefined || encoding === "identity") return undefined;
+  const detail = "The body is taken as it is, without content encoding.";
+  return { ok: false, code: "unsupported-media-type", detail };
+}
+
 const one = (header: Asked["headers"][string]): string | undefined => (Array.isArray(header) ? header[0] : header);
+
+/** Refusals in a row on one connection after which it is closed: an honest script has nothing to try there. */
+const MOST_REFUSED = 20;
+const BEFORE_ID = "/v1/spreadsheets/";
+const AFTER_ID = "/posts";
+const ID = /^[A-Za-z0-9_-]{5,128}$/;
+
+/**
+ * The same route in front of the router, since there are many posts and each costs what is around it. Whatever can be
+ * refused is refused before the body is read, a body is read into bounded room, and nothing else of HTTP is done here.
+ */
+export function createPostsDoor(
+  needs: Needs & { logger: Logger; onFault: (error: unknown) => void; headers: Readonly<Record<string, string>> },
+) {
+  const { metrics, logger, onFault, headers: common } = needs;
+  const refusedOn = new WeakMap<Socket, number>();
+  let readingBytes = 0;
+
+  function answer(response: ServerResponse, status: number, type: string, body: string, more = {}): void {
+    if (response.headersSent || response.destroyed) return;
+    const length = Buffer.byteLength(body);
+    response.writeHead(status, { ...common, "content-type": type, "content-length": length, ...more });
+    response.end(body);
+  }
+
+  function refuse(request: IncomingMessage, response: ServerResponse, refused: Refused): void {
+    const { code, detail, maxBytes, retryAfterMs } = refused;
+    const { status } = refusals[code];
+    const count = (refusedOn.get(request.socket) ?? 0) + 1;
+    refusedOn.set(request.socket, count);
+    // A body that was not read to its end stands in the way of whatever comes behind it.
+    const isLast = !request.complete || (status < 500 && count >= MOST_REFUSED);
+    const body = JSON.stringify(problemOf(code, { detail, maxBytes, retryAfterMs }));
+    answer(response, status, "application/problem+json", body, {
+      ...(retryAfterMs === undefined ? {} : { "retry-after": String(Math.max(1, Math.ceil(retryAfterMs / 1000))) }),
+      ...(isLast ? { connection: "close" } : {}),
+    });
+    if (isLast) request.resume();
+    metrics.requested(ROUTE, "POST", status);
+    const line = { route: ROUTE, method: "POST", status };
+    if (status >= 500) logger.warn(line, "request failed");
+    else logger.info(line, "request refused");
+  }
+
+  async function conclude(
+    request: IncomingMessage,
+    response: ServerResponse,
+    spreadsheetId: string,
+    body: Buffer,
+  ): Promise<void> {
+    try {
+      const result = await take(needs, spreadsheetId, request.headers, body);
+      if (!result.ok) return refuse(request, response, result);
+      refusedOn.delete(request.socket);
+      answer(response, 202, "application/json; charset=utf-8", result.answer);
+      metrics.requested(ROUTE, "POST", 202);
+      return undefined;
+    } catch (error) {
+      onFault(error);
+      return refuse(request, response, { ok: false, code: "internal" });
+    }
+  }
+
+  /** Takes the request if it is a post; false leaves it to the router. */
+  return (request: IncomingMessage, response: ServerResponse): boolean => {
+    const { method, url = "", headers } = request;
+    if (method !== "POST" || !url.startsWith(BEFORE_ID) || !url.endsWith(AFTER_ID)) return false;
+    const spreadsheetId = url.slice(BEFORE_ID.length, -AFTER_ID.length);
+    if (!ID.test(spreadsheetId)) return false;
+    const type = headers["content-type"] ?? "";
+    if (!/^application\/json *(;|$)/i.test(type)) {
+      refuse(request, response, { ok: false, code: "unsupported-media-type" });
+      return true;
+    }
+    const packed = encodingRefused(headers["content-encoding"]);
+    if (packed) {
+      refuse(request, response, packed);
+      return true;
+    }
+    const declared = Number(headers["content-length"] ?? 0);
+    if (declared > limits.postMaxBytes) {
+      refuse(request, response, TOO_LARGE);
+      return true;
+    }
+    // Nobody can be known before the body is there, but whoever does not even claim to be somebody is known not to be.
+    if (!headers["webhook-id"] || !headers["webhook-timestamp"] || !headers["webhook-signature"]) {
+      metrics.posted("unauthorized");
+      refuse(request, response, { ok: false, code: "unauthorized" });
+      return true;
+    }
+    if (readingBytes + declared > limits.readingBytes) {
+      refuse(request, response, { ok: false, code: "busy", retryAfterMs: 1_000 });
+      return true;
+    }
+    read(request, response, spreadsheetId, declared);
+    return true;
+  };
+
+  function read(request: IncomingMessage, response: ServerResponse, spreadsheetId: string, declared: number): void {
+    let reserved = declared;
+    readingBytes += reserved;
+    let bytes = 0;
+    let only: Buffer | undefined;
+    let pieces: Buffer[] | undefined;
+    let isOver = false;
+    const letGo = (): void => {
+      readingBytes -= reserved;
+      reserved = 0;
+    };
+    const give = (refused: Refused): void => {
+      isOver = true;
+      pieces = undefined;
+      only = undefined;
+      letGo();
+      refuse(request, response, refused);
+    };
+    request.on("data", (piece: Buffer) => {
+      if (isOver) return;
+      bytes += piece.length;
+      if (bytes > limits.postMaxBytes) return give(TOO_LARGE);
+      if (bytes > reserved) {
+        readingBytes += bytes - reserved;
+        reserved = bytes;
+        if (readingBytes > limits.readingBytes) return give({ ok: false, code: "busy", retryAfterMs: 1_000 });
+      }
+      if (!only) only = piece;
+      else (pieces ??= [only]).push(piece);
+    });
+    request.on("end", () => {
+      if (isOver) return;
+      isOver = true;
+      letGo();
+      const body = pieces ? Buffer.concat(pieces, bytes) : (only ?? Buffer.alloc(0));
+      void conclude(request, response, spreadsheetId, body);
+    });
+    request.on("close", letGo);
+    // A connection that breaks has no use for an answer.
+    request.on("error", letGo);
+  }
+}
+
+const TOO_LARGE: Refused = { ok: false, code: "too-large", maxBytes: limits.postMaxBytes };

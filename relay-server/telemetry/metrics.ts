@@ -9,8 +9,19 @@ export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
   const stopDefaults = collectDefaultMetrics({ register: registry });
+  // What is counted with each post is only noted, and told when somebody asks for the numbers.
+  const posted = new Map<string, number>();
+  const requested = new Map<string, { labels: Record<string, string | number>; count: number }>();
   return {
     registry,
+    /** A post came to this outcome. */
+    posted: (outcome: string): void => void posted.set(outcome, (posted.get(outcome) ?? 0) + 1),
+    requested(route: string, method: string, status: number): void {
+      const name = `${status} ${method} ${route}`;
+      const held = requested.get(name);
+      if (held) held.count += 1;
+      else requested.set(name, { labels: { route, method, status }, count: 1 });
+    },
     /** Default metrics observe garbage collection through a perf hook; this lets a process end without them. */
     stop: () => {
       registry.clear();
@@ -21,6 +32,10 @@ export function createMetrics() {
       help: "Posts by outcome: taken, or the code of the refusal.",
       labelNames: ["outcome"],
       registers,
+      collect() {
+        for (const [outcome, count] of posted) this.inc({ outcome }, count);
+        posted.clear();
+      },
     }),
     postSeconds: new Histogram({
       name: "sheetwire_post_seconds",
@@ -39,6 +54,10 @@ export function createMetrics() {
       help: "HTTP requests by route pattern, method and status.",
       labelNames: ["route", "method", "status"],
       registers,
+      collect() {
+        for (const { labels, count } of requested.values()) this.inc(labels, count);
+        requested.clear();
+      },
     }),
     requestSeconds: new Histogram({
       name: "sheetwire_http_request_seconds",
