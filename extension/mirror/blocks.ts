@@ -22,7 +22,7 @@ export class Blocks {
   async load(
     place: number,
     blocks: readonly StoredBlock[],
-    { transaction, isScan = false }: { transaction?: IDBTransaction; isScan?: boolean } = {},
+    { transaction, isScan = false }: { transaction?: () => IDBTransaction; isScan?: boolean } = {},
   ): Promise<BlockOf> {
     const found = new Map<number, PackedBlock>();
     const missing: StoredBlock[] = [];
@@ -36,7 +36,7 @@ export class Blocks {
       } else missing.push(block);
     }
     if (missing.length > 0) {
-      const store = (transaction ?? this.#database.begin(["packed"], "readonly")).objectStore("packed");
+      const store = (transaction?.() ?? this.#database.begin(["packed"], "readonly")).objectStore("packed");
       const ids = missing.map((block) => block.id).sort((a, b) => a - b);
       const loads: Promise<[ids: readonly number[], values: unknown[]]>[] = [];
       for (const run of consecutive(ids)) {

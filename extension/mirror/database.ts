@@ -1,4 +1,4 @@
-import { Dexie, type EntityTable, type Table } from "dexie";
+import { Dexie } from "dexie";
 import type { Change, Cursor, Row, Sheet, SnapshotHead, Spreadsheet } from "@sheetwire/shared/protocol";
 import type { Layout } from "./image/image.ts";
 import type { ChangeSummary } from "./summary.ts";
@@ -74,15 +74,10 @@ export type LogRecord = {
 
 export type MirrorStore = "copies" | "grids" | "packed" | "log";
 
-/** Keeps the schema and its versions. Hot paths use its own handle, by `begin`. */
-export class MirrorDatabase extends Dexie {
-  declare copies: EntityTable<CopyRecord, "spreadsheetId">;
-  declare grids: Table<GridRecord, number>;
-  declare packed: Table<Uint8Array<ArrayBuffer>, number>;
-  declare log: Table<LogRecord, [string, number]>;
-
+/** The schema and its versions; from its opening on, transactions use the browser's own handle. */
+class Schema extends Dexie {
   constructor(name: string) {
-    super(name, { chromeTransactionDurability: "relaxed", cache: "disabled", autoOpen: false });
+    super(name, { autoOpen: false });
     this.version(1).stores({
       spreadsheets: "spreadsheetId",
       sheets: "[copy+sheetId]",
@@ -101,13 +96,80 @@ export class MirrorDatabase extends Dexie {
       log: "[spreadsheetId+first]",
     });
   }
+}
+
+/** The database, open. */
+export class MirrorDatabase {
+  readonly name: string;
+  readonly #raw: IDBDatabase;
+  #isClosed = false;
+
+  constructor(raw: IDBDatabase, onLost: () => void) {
+    this.name = raw.name;
+    this.#raw = raw;
+    // A newer version of us is opening it, or it is being deleted: it is let go, and not opened again by itself.
+    raw.onversionchange = () => {
+      this.close();
+      onLost();
+    };
+    raw.onclose = () => {
+      this.#isClosed = true;
+      onLost();
+    };
+  }
 
   /** `relaxed`: after a power cut content and cursor go back together, and the relay sends the rest again. */
   begin(stores: MirrorStore[], mode: "readonly" | "readwrite"): IDBTransaction {
-    const raw = this.backendDB();
-    if (!raw) throw new DOMException("The mirror is closed.", "InvalidStateError");
-    return raw.transaction(stores, mode, { durability: "relaxed" });
+    if (this.#isClosed) throw new DOMException("The mirror is closed.", "InvalidStateError");
+    return this.#raw.transaction(stores, mode, { durability: "relaxed" });
   }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#raw.close();
+  }
+}
+
+/** Dexie counts native versions in tens. */
+const NATIVE_VERSION = MIRROR_VERSION * 10;
+
+/**
+ * Opens the database as it is where it has our version, which is nearly always: that is one request. Otherwise Dexie
+ * makes or upgrades it. One of a newer version is left as it is, and named.
+ */
+export async function openDatabase(name: string, onLost: () => void): Promise<MirrorDatabase | { newer: number }> {
+  for (;;) {
+    const raw = await openAsItIs(name);
+    if (raw?.version === NATIVE_VERSION) return new MirrorDatabase(raw, onLost);
+    raw?.close();
+    if (raw && raw.version > NATIVE_VERSION) return { newer: raw.version / 10 };
+    const schema = new Schema(name);
+    try {
+      await schema.open();
+    } catch (error) {
+      // Another context has made it newer since we looked: then the next look says so.
+      if (!(error instanceof Error) || error.name !== "VersionError") throw error;
+    } finally {
+      schema.close();
+    }
+  }
+}
+
+/** The database in whatever version it has, or nothing where there is none; none is made. */
+function openAsItIs(name: string): Promise<IDBDatabase | undefined> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(name);
+    let isAbsent = false;
+    request.onupgradeneeded = () => {
+      isAbsent = true;
+      request.transaction?.abort();
+    };
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => {
+      if (isAbsent) resolve(undefined);
+      else reject(request.error ?? new Error("The database could not be opened."));
+    };
+  });
 }
 
 /** The key of a block. A sheet has a range of keys of its own: 2^32 blocks are more than it will ever write. */
@@ -117,28 +179,3 @@ export const blocksOfPlace = (place: number, from = 0): IDBKeyRange =>
 /** Log records of a spreadsheet that begin in `from..to`. Arrays sort after numbers. */
 export const logFrom = (spreadsheetId: string, from = 0, to?: number): IDBKeyRange =>
   IDBKeyRange.bound([spreadsheetId, from], [spreadsheetId, to ?? []]);
-
-/**
- * The version of the database that is there, in Dexie's counting, or nothing. It is looked up without Dexie, which would
- * add its own stores to a database of a newer version.
- */
-export function storedVersion(name: string): Promise<number | undefined> {
-  return new Promise((resolve, reject) => {
-    const request = indexedDB.open(name);
-    let isAbsent = false;
-    request.onupgradeneeded = () => {
-      // It was not there: leave it so.
-      isAbsent = true;
-      request.transaction?.abort();
-    };
-    request.onsuccess = () => {
-      const { version } = request.result;
-      request.result.close();
-      resolve(version / 10);
-    };
-    request.onerror = () => {
-      if (isAbsent) resolve(undefined);
-      else reject(request.error ?? new Error("The database could not be opened."));
-    };
-  });
-}

@@ -4,10 +4,11 @@
  * share no code with us.
  */
 import type { Change, Cursor, GridRange, Sheet, SnapshotHead } from "@sheetwire/shared/protocol";
-import { MirrorDatabase, MIRROR_NAME, MIRROR_VERSION, storedVersion } from "./database.ts";
+import { MIRROR_NAME, openDatabase, type MirrorDatabase } from "./database.ts";
 import { createNotices, type Notice } from "./notices.ts";
 import { createHistory, pastViews, type CellHistory, type Moment, type NotKept } from "./past.ts";
 import { createReader, type Viewport } from "./reader.ts";
+import { settled } from "./requests.ts";
 import {
   createScans,
   type ColumnStatistics,
@@ -126,38 +127,26 @@ type MakeCopy<C> = (needs: {
 }) => C;
 
 async function open<C>(name: string, options: MirrorOptions, make: MakeCopy<C>): Promise<Opened<C>> {
-  const database = new MirrorDatabase(name);
   let isLost = false;
   const lostListeners = new Set<() => void>();
-  const lose = (): void => {
-    if (isLost) return;
-    isLost = true;
-    for (const listener of lostListeners) listener();
-  };
-  // A newer version of us is opening it, or it is being deleted. Dexie would open it again, and write into what it does
-  // not know.
-  database.on("versionchange", () => {
-    database.close();
-    lose();
-    return false;
-  });
+  let database: MirrorDatabase;
   try {
-    const version = await storedVersion(name);
-    if (version !== undefined && version > MIRROR_VERSION) {
-      return { ok: false, why: "newer", detail: `The mirror has version ${version}.` };
-    }
-    await database.open();
+    const opened = await openDatabase(name, () => {
+      isLost = true;
+      for (const listener of lostListeners) listener();
+      lostListeners.clear();
+    });
+    if ("newer" in opened) return { ok: false, why: "newer", detail: `The mirror has version ${opened.newer}.` };
+    database = opened;
   } catch (error) {
-    database.close();
     return { ok: false, why: "failed", detail: error instanceof Error ? error.name : "unknown" };
   }
-  database.on("close", lose);
   const notices = createNotices(name);
   const copies = new Map<string, { copy: C; writer: Writer; sheets: CopyWriter["sheets"] }>();
   const of = (spreadsheetId: string): { copy: C; writer: Writer; sheets: CopyWriter["sheets"] } => {
     const known = copies.get(spreadsheetId);
     if (known) return known;
-    const views = currentViews(database, spreadsheetId);
+    const views = currentViews(database, spreadsheetId, notices.subscribe);
     const { checkpointAfterMs, now = Date.now } = options;
     const writer = createWriter(database, spreadsheetId, {
       tell: notices.tell,
@@ -173,8 +162,8 @@ async function open<C>(name: string, options: MirrorOptions, make: MakeCopy<C>):
   const mirror: Mirror<C> = {
     of: (spreadsheetId) => of(spreadsheetId).copy,
     held: async () => {
-      const ids = await database.copies.toCollection().primaryKeys();
-      const held = await Promise.all(ids.map((id) => of(id).sheets()));
+      const ids = await settled(database.begin(["copies"], "readonly").objectStore("copies").getAllKeys());
+      const held = await Promise.all(ids.map((id) => of(String(id)).sheets()));
       return held.filter((one) => one !== undefined);
     },
     subscribe: notices.subscribe,

@@ -28,7 +28,7 @@ export function createHistory(views: Views, spreadsheetId: string): Pick<Copy, "
       const entries: HistoryEntry[] = [];
       let reachesTo: number | undefined;
       let [r, c] = [row, column];
-      for await (const { change } of entriesBack(transaction, spreadsheetId, image)) {
+      for await (const { change } of entriesBack(transaction(), spreadsheetId, image)) {
         reachesTo = change.seq;
         if (change.kind === "verified" || change.kind === "sheets" || change.sheetId !== sheetId) continue;
         const { seq, loggedAt, cause, actor } = change;
@@ -92,17 +92,17 @@ export async function pastViews(
   moment: Moment,
 ): Promise<{ ok: true; views: Views; seq: number } | NotKept> {
   const found = await views.short(async ({ image }, transaction) => {
-    const seq = "seq" in moment ? moment.seq : await seqAt(transaction, spreadsheetId, image, moment.at);
+    const seq = "seq" in moment ? moment.seq : await seqAt(transaction(), spreadsheetId, image, moment.at);
     if (seq === undefined) return { kept: image.cursor?.seq };
-    const past = await takenBack(image, transaction, spreadsheetId, seq);
+    const past = await takenBack(image, transaction(), spreadsheetId, seq);
     return "image" in past ? { seq, image: past.image, from: image } : past;
   });
   if (found?.image === undefined) return { ok: false, code: "not-kept", kept: found?.kept };
   const { seq } = found;
   let known: { from: Image; image: Image } = found;
-  const pastOf = async (image: Image, transaction: IDBTransaction): Promise<Image> => {
+  const pastOf = async (image: Image, transaction: () => IDBTransaction): Promise<Image> => {
     if (known.from === image) return known.image;
-    const past = await takenBack(image, transaction, spreadsheetId, seq);
+    const past = await takenBack(image, transaction(), spreadsheetId, seq);
     if (!("image" in past)) throw new DOMException("That moment is not kept any more.", "NotFoundError");
     known = { from: image, image: past.image };
     return past.image;

@@ -36,7 +36,7 @@ export function createReader(views: Views, spreadsheetId: string): Pick<Copy, "s
     const found = await views.short(async ({ image }, transaction) => {
       const until = image.cursor?.seq ?? 0;
       const summaries: ChangeSummary[] = [];
-      for await (const { entries } of newestFirst(transaction, spreadsheetId, afterSeq, until)) {
+      for await (const { entries } of newestFirst(transaction(), spreadsheetId, afterSeq, until)) {
         for (const { change, summary } of entries.toReversed()) {
           if (!summary || change.seq <= afterSeq) continue;
           summaries.push(summary);

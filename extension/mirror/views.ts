@@ -1,3 +1,4 @@
+import { BrokenBlockError } from "../packed/packed.ts";
 import { Blocks } from "./blocks.ts";
 import type { TailWeight } from "./checkpoint.ts";
 import { logFrom, type CopyRecord, type GridRecord, type LogRecord, type MirrorDatabase } from "./database.ts";
@@ -16,15 +17,15 @@ export type View = {
 /**
  * Looks at a copy.
  *
- * - `short`: one transaction sees lists, tail and blocks, so nothing can move meanwhile. Commits wait for it.
+ * - `short`: one transaction sees lists, tail and blocks, so nothing can move meanwhile. It is begun when it is needed.
  * - `long`: sees the copy as it was when it began, however long it takes. Nothing waits for it but the deletion of old blocks.
  */
 export interface Views {
-  short<T>(read: (view: View, transaction: IDBTransaction) => Promise<T>): Promise<T | undefined>;
+  short<T>(read: (view: View, transaction: () => IDBTransaction) => Promise<T>): Promise<T | undefined>;
   long<T>(
     read: (view: View) => AsyncGenerator<T>,
     /** Another image than that of now, worked out from it. */
-    instead?: (image: Image, transaction: IDBTransaction) => Promise<Image>,
+    instead?: (image: Image, transaction: () => IDBTransaction) => Promise<Image>,
   ): AsyncGenerator<T>;
 }
 
@@ -75,13 +76,31 @@ export async function loadImage(
   return { record: loaded.record, image: loaded.base, tail };
 }
 
-/** Looks at what is held now. One image follows the log; each look gets a part of it that stands still. */
-export function currentViews(database: MirrorDatabase, spreadsheetId: string): Views {
+/** A look within this time after the last one, with no word of a commit since, need not ask the store, in milliseconds. */
+const FRESH_MS = 250;
+
+/**
+ * Looks at what is held now. One image follows the log; each look gets a part of it that stands still. Commits are told,
+ * in this context before they are answered; a word that got lost with its sender costs a quarter of a second.
+ */
+export function currentViews(
+  database: MirrorDatabase,
+  spreadsheetId: string,
+  subscribe: (listener: (notice: { spreadsheetId: string }) => void) => unknown,
+): Views {
   const blocks = new Blocks(database);
   let held: Image | undefined;
   let still: Image | undefined;
+  let freshUntil = -Infinity;
+  let notices = 0;
+  subscribe((notice) => {
+    if (notice.spreadsheetId !== spreadsheetId) return;
+    freshUntil = -Infinity;
+    notices += 1;
+  });
 
   async function refresh(transaction: IDBTransaction): Promise<Image | undefined> {
+    const noticesBefore = notices;
     const loaded = await loadNews(transaction, spreadsheetId, held);
     if (!loaded) {
       [held, still] = [undefined, undefined];
@@ -93,17 +112,31 @@ export function currentViews(database: MirrorDatabase, spreadsheetId: string): V
       still = undefined;
     }
     still ??= held?.clone();
+    if (notices === noticesBefore && held?.whole) freshUntil = performance.now() + FRESH_MS;
     return still;
   }
 
+  const begin = (): IDBTransaction => database.begin(["copies", "grids", "log", "packed"], "readonly");
+  const loadIn =
+    (transaction: () => IDBTransaction): View["load"] =>
+    (sheet, list, isScan = false) =>
+      blocks.load(sheet.place, list, { transaction, isScan });
+
   return {
     async short(read) {
-      const transaction = database.begin(["copies", "grids", "log", "packed"], "readonly");
+      if (still && performance.now() < freshUntil) {
+        let transaction: IDBTransaction | undefined;
+        const later = (): IDBTransaction => (transaction ??= begin());
+        try {
+          return await read({ image: still, load: loadIn(later) }, later);
+        } catch (error) {
+          // A checkpoint whose word is still on its way took blocks away. The store knows better.
+          if (!(error instanceof BrokenBlockError)) throw error;
+        }
+      }
+      const transaction = begin();
       const image = await refresh(transaction);
-      if (!image) return undefined;
-      const load: View["load"] = (sheet, list, isScan = false) =>
-        blocks.load(sheet.place, list, { transaction, isScan });
-      return read({ image, load }, transaction);
+      return image && read({ image, load: loadIn(() => transaction) }, () => transaction);
     },
     async *long(read, instead) {
       const stop = await startReading(database.name, spreadsheetId);
@@ -111,7 +144,7 @@ export function currentViews(database: MirrorDatabase, spreadsheetId: string): V
         const transaction = database.begin(["copies", "grids", "log"], "readonly");
         const now = await refresh(transaction);
         if (!now) return;
-        const image = instead ? await instead(now, transaction) : now;
+        const image = instead ? await instead(now, () => transaction) : now;
         yield* read({ image, load: (sheet, list, isScan = true) => blocks.load(sheet.place, list, { isScan }) });
       } finally {
         stop();

@@ -27,6 +27,12 @@ export type Writer = Pick<Copy, "cursor" | "take" | "startSnapshot" | "continueS
   stop: () => void;
 };
 
+type Waiting = {
+  changes: readonly Change[];
+  cursor: Cursor;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+};
 type Held = { record: CopyRecord; image: Image; tail: TailWeight };
 
 /** Writes one spreadsheet's copy. What writes lists and tail goes one after the other; blocks are written beside that. */
@@ -45,6 +51,7 @@ export function createWriter(
   let folding: Promise<void> | undefined;
   let work: Promise<unknown> = Promise.resolve();
   let isStopped = false;
+  let waiting: Waiting[] = [];
 
   const inTurn = <T>(step: () => Promise<T>): Promise<T> => {
     const done = work.then(step);
@@ -57,10 +64,41 @@ export function createWriter(
     blocks.clear();
   };
 
-  async function take(changes: readonly Change[], cursor: Cursor): Promise<void> {
-    if (changes.length === 0) return;
-    await inTurn(() => takeInTurn(changes, cursor));
+  /** What arrives while a commit is under way shares the next. */
+  function take(changes: readonly Change[], cursor: Cursor): Promise<void> {
+    if (changes.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      waiting.push({ changes, cursor, resolve, reject });
+      if (waiting.length === 1) void inTurn(takeWaiting);
+    });
+  }
+
+  async function takeWaiting(): Promise<void> {
+    const batches = waiting;
+    waiting = [];
+    const last = batches.at(-1);
+    if (!last) return;
+    try {
+      const changes = batches.length === 1 ? last.changes : batches.flatMap((batch) => batch.changes);
+      await takeInTurn(changes, last.cursor);
+      for (const batch of batches) batch.resolve();
+    } catch (error) {
+      if (batches.length === 1) last.reject(error);
+      else await takeOneByOne(batches);
+    }
     scheduleCheckpoint();
+  }
+
+  /** Together they were refused: each is told what is wrong with it, and with no other. */
+  async function takeOneByOne(batches: readonly Waiting[]): Promise<void> {
+    for (const { changes, cursor, resolve, reject } of batches) {
+      try {
+        await takeInTurn(changes, cursor);
+        resolve();
+      } catch (error) {
+        reject(error);
+      }
+    }
   }
 
   async function takeInTurn(changes: readonly Change[], cursor: Cursor): Promise<void> {
