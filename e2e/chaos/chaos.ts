@@ -27,6 +27,7 @@ export type ChaosOptions = {
 export type Totals = {
   ok: boolean;
   fault: FaultName;
+  durability: "full" | "normal";
   rounds: number;
   seed: number;
   /** Why nothing was tried. */
@@ -38,8 +39,10 @@ export type Totals = {
   lost: number;
   /** Posts that are in the log more than once, and changes that a reader got more than once. */
   doubled: number;
-  /** Missing seqs, chains that do not fit, and cells in which a reader's copy differs from the log, unnoticed. */
+  /** Missing seqs, chains that do not fit, and what is unnoticed. */
   holes: number;
+  /** Cells in which a reader's copy differs from the log, though nobody told it. */
+  unnoticed: number;
   /** How often a reader was told to take a snapshot. */
   refetches: number;
   /** Posts sent again that were answered otherwise than the first time. */
@@ -65,6 +68,8 @@ export type Scene = {
   write: () => void;
   /** Posts answered 202 so far. */
   acknowledged: () => number;
+  /** Answers with this status, of the writers that run now. */
+  refusedNow: (status: number) => number;
   /** Resolves when no post is under way any more. */
   rest: () => Promise<void>;
 };
@@ -81,6 +86,7 @@ export async function runChaos(options: ChaosOptions): Promise<Totals> {
   const totals: Totals = {
     ok: false,
     fault: name,
+    durability: options.durability ?? "full",
     rounds: 0,
     seed,
     acknowledged: 0,
@@ -89,6 +95,7 @@ export async function runChaos(options: ChaosOptions): Promise<Totals> {
     doubled: 0,
     holes: 0,
     refetches: 0,
+    unnoticed: 0,
     rewritten: 0,
     mostInFlight: 0,
     refused: {},
@@ -97,9 +104,10 @@ export async function runChaos(options: ChaosOptions): Promise<Totals> {
   const skipped = await fault.cannot();
   if (skipped !== undefined) return { ...totals, ok: true, skipped };
   const beganAt = performance.now();
-  const house = openHouse({ SHEETWIRE_DURABILITY: options.durability ?? fault.durability ?? "full" });
+  const house = openHouse({ SHEETWIRE_DURABILITY: totals.durability });
   let scene: (Scene & { stop: () => Promise<void> }) | undefined;
   try {
+    await fault.prepare?.(house);
     scene = await openScene(house, seed, totals, say);
     await fault.open?.(scene);
     for (let round = 0; round < rounds; round += 1) {
@@ -142,6 +150,10 @@ async function openScene(
   const readers = sheets.flatMap(([sheet]) =>
     Array.from({ length: READERS_EACH }, () => startReader(sheet, () => house.relay?.url)),
   );
+  for (let left = 600; readers.some((reader) => !reader.cursor()); left -= 1) {
+    if (left <= 0) throw new Error("Not every reader got its first snapshot.");
+    await wait(50);
+  }
   let writers: Writers | undefined;
   const rest = async (): Promise<void> => {
     if (!writers) return;
@@ -163,6 +175,7 @@ async function openScene(
       if (!house.relay) throw new Error("No relay runs.");
       writers = startWriters(sheets, IN_FLIGHT_EACH, house.relay.url);
     },
+    refusedNow: (status) => writers?.refused.get(status) ?? 0,
     acknowledged: () => sheets.reduce((sum, [, ledger]) => sum + ledger.acknowledged.size, 0),
     rest,
     async stop() {
@@ -193,7 +206,7 @@ async function judge(scene: Scene): Promise<void> {
     sums.doubled += found.doubled;
     sums.holes += found.holes;
   }
-  totals.unnoticed = Number(totals["unnoticed"] ?? 0) + differing;
-  Object.assign(totals, sums, { holes: sums.holes + Number(totals.unnoticed) });
+  totals.unnoticed += differing;
+  Object.assign(totals, sums, { holes: sums.holes + totals.unnoticed });
   totals.refetches = readers.reduce((sum, reader) => sum + reader.faults.refetches, 0);
 }

@@ -12,6 +12,8 @@ export const placeOf = (k: number): { row: number; column: number } => ({
   row: Math.floor((k % CELLS) / COLUMNS),
   column: k % COLUMNS,
 });
+/** The place of a cell in a copy. */
+export const placeOfCell = (row: number, column: number): number => row * COLUMNS + column;
 export const textOf = (k: number): string => `p${k}`;
 /** The number of the post that wrote this text; undefined for any other. */
 export const postOf = (text: unknown): number | undefined =>
@@ -28,8 +30,10 @@ export type Ledger = {
   readonly acknowledged: Map<number, number>;
   /** Sent, and the connection broke before an answer came: they may be in the log or not. */
   readonly unanswered: OpenPost[];
+  /** Cells whose last reading may not have been believed: they are read and posted again. */
+  readonly again: number[];
   /** The last ones that were taken. */
   readonly recent: (OpenPost & { readonly seq: number })[];
 };
 
-export const openLedger = (): Ledger => ({ next: 0, acknowledged: new Map(), unanswered: [], recent: [] });
+export const openLedger = (): Ledger => ({ next: 0, acknowledged: new Map(), unanswered: [], again: [], recent: [] });

@@ -15,7 +15,7 @@ import {
 import { WebSocket } from "ws";
 import * as z from "zod";
 import type { Sheet } from "./house.ts";
-import { COLUMNS, postOf } from "./ledger.ts";
+import { placeOfCell, postOf } from "./ledger.ts";
 
 /** The cells that hold a post's text, by place: the copy that a reader has, and the one that the log makes. */
 export type Copy = Map<number, number>;
@@ -26,7 +26,7 @@ export function applyTo(copy: Copy, change: Change, saw: (k: number) => void): v
   for (const [rowOffset, row] of change.cells.entries()) {
     for (const [columnOffset, cell] of row.entries()) {
       const k = postOf(cell);
-      const place = (change.at.row + rowOffset) * COLUMNS + change.at.column + columnOffset;
+      const place = placeOfCell(change.at.row + rowOffset, change.at.column + columnOffset);
       if (k === undefined) copy.delete(place);
       else {
         copy.set(place, k);
@@ -162,7 +162,7 @@ export function startReader(sheet: Sheet, urlNow: () => string | undefined): Rea
       for (const [offset, row] of rows.entries()) {
         for (const [column, cell] of (row ?? []).entries()) {
           const k = postOf(cell);
-          if (k !== undefined) copy.set((fromRow + offset) * COLUMNS + column, k);
+          if (k !== undefined) copy.set(placeOfCell(fromRow + offset, column), k);
         }
       }
     }

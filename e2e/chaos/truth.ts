@@ -21,11 +21,20 @@ export type Truth = {
   readonly times: Map<number, number>;
   /** The seq of the change that told of it first. */
   readonly seqs: Map<number, number>;
+  /** Each change as it stands in the log, by seq. */
+  readonly texts: string[];
   /** Places where the chain that was read is not the chain of what was read. */
   breaks: number;
 };
 
-const nothing = (): Truth => ({ cursor: undefined, copy: new Map(), times: new Map(), seqs: new Map(), breaks: 0 });
+const nothing = (): Truth => ({
+  cursor: undefined,
+  copy: new Map(),
+  times: new Map(),
+  seqs: new Map(),
+  texts: [],
+  breaks: 0,
+});
 export const openTruth = nothing;
 
 /** A page was refused: the status, for faults that expect it. */
@@ -41,6 +50,11 @@ export class PageRefusedError extends Error {
   }
 }
 
+/** A page was served, but it cannot be one. */
+export class PageWrongError extends Error {
+  override readonly name = "PageWrongError";
+}
+
 /** Reads on to the head. A log of another life is read from its beginning. */
 export async function readOn(truth: Truth, url: string, { spreadsheetId, token }: Sheet): Promise<Truth> {
   let read = truth;
@@ -54,8 +68,9 @@ export async function readOn(truth: Truth, url: string, { spreadsheetId, token }
     }
     let seq = since;
     const chain = page.texts.reduce(nextChain, read.cursor?.chain ?? FIRST_CHAIN);
-    for (const change of page.changes) {
+    for (const [at, change] of page.changes.entries()) {
       seq += 1;
+      read.texts[seq] = page.texts[at] ?? "";
       if (change.seq !== seq) read.breaks += 1;
       applyTo(read.copy, change, (k) => {
         read.times.set(k, (read.times.get(k) ?? 0) + 1);
@@ -81,8 +96,12 @@ async function pageAfter(url: string, spreadsheetId: string, token: string, sinc
   });
   if (answer.status === 410) return undefined;
   if (!answer.ok) throw new PageRefusedError(answer.status, since);
-  const said: unknown = await answer.json();
-  return { ...pageSchema.parse(said), texts: textsOf(said) };
+  try {
+    const said: unknown = JSON.parse(await answer.text());
+    return { ...pageSchema.parse(said), texts: textsOf(said) };
+  } catch (error) {
+    throw new PageWrongError(`The page after ${since} is not what a page is.`, { cause: error });
+  }
 }
 
 export type Verdict = { found: number; lost: number; doubled: number; holes: number };

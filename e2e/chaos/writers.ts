@@ -168,8 +168,8 @@ export function startWriters(sheets: readonly (readonly [Sheet, Ledger])[], inFl
         goesOn = (await deliver(sheet, ledger, left)) !== undefined && (await write(sheet, ledger, left.k));
         continue;
       }
-      const k = ledger.next;
-      ledger.next += 1;
+      const k = ledger.again.shift() ?? ledger.next;
+      if (k === ledger.next) ledger.next += 1;
       goesOn = await write(sheet, ledger, k);
       // Now and then somebody did not hear the answer and sends again what was taken long ago.
       const again = k % 32 === 0 ? ledger.recent[0] : undefined;
