@@ -3,12 +3,14 @@
  * noisy. Options belong to the one bench that is named before them.
  */
 import { benchMirror, mirrorUsage } from "./mirror/mirror.ts";
+import { benchRelay, relayUsage } from "./relay/relay.ts";
 import { benchWants } from "./wants.ts";
 
 type Bench = { run: (options: readonly string[]) => void | Promise<void>; usage?: string };
 
 const benches: Record<string, Bench> = {
   wants: { run: benchWants },
+  relay: { run: benchRelay, usage: relayUsage },
   mirror: { run: benchMirror, usage: mirrorUsage },
 };
 

@@ -1,0 +1,180 @@
+/** What a durable post costs, beside the same without a store, an ordinary server, a row for each change, and Redis. */
+import { join } from "node:path";
+import { redisCommand } from "./bytes.ts";
+import { spread, type Figures, type Scale } from "./figures.ts";
+import { startLoad } from "./loading.ts";
+import { createPosts, editsBody, GRID, install, startProduct, type LetIn } from "./product.ts";
+import { freePort, has, peersFolder, type Workshop } from "./processes.ts";
+
+const SHEETS = 50;
+const CONNECTIONS = 64;
+
+export type Taker = {
+  readonly pid: number;
+  readonly port: number;
+  readonly as: "http" | "redis";
+  readonly sheets: readonly LetIn[];
+  stop: () => Promise<void>;
+};
+type TakerKind = {
+  readonly name: string;
+  readonly missing: () => string | undefined;
+  readonly start: (workshop: Workshop) => Promise<Taker>;
+};
+
+export const keysOf = (sheets: readonly LetIn[]): string =>
+  JSON.stringify(Object.fromEntries(sheets.map(({ spreadsheetId, key }) => [spreadsheetId, key.toString("base64")])));
+
+/** Spreadsheets for peers that know nothing of the relay's store. */
+export const strangers = (count: number): LetIn[] =>
+  Array.from({ length: count }, (_, at) => ({
+    spreadsheetId: `bench-${at}`,
+    key: Buffer.alloc(32, at + 1),
+    token: "",
+  }));
+
+const product = (name: string, durability: "full" | "normal"): TakerKind => ({
+  name,
+  missing: () => undefined,
+  async start(workshop) {
+    const running = await startProduct(workshop, { sheets: SHEETS, durability });
+    return { ...running, as: "http" };
+  },
+});
+
+/** The relay put together around another log: its posts are the same, what becomes of them is not. */
+const variant = (name: string, kind: "memory" | "none"): TakerKind => ({
+  name,
+  missing: () => undefined,
+  async start(workshop) {
+    const sheets = strangers(SHEETS);
+    const running = await workshop.server([
+      process.execPath,
+      join(peersFolder, "relay-variant.ts"),
+      kind,
+      keysOf(sheets),
+    ]);
+    await install({ url: running.url, sheets });
+    return { ...running, port: Number(new URL(running.url).port), as: "http", sheets };
+  },
+});
+
+const server = (name: string, file: string, more: readonly string[] = []): TakerKind => ({
+  name,
+  missing: () => undefined,
+  async start(workshop) {
+    const sheets = strangers(SHEETS);
+    const port = await freePort();
+    const store = join(workshop.folder, `${name.replaceAll(/\W+/g, "-")}.db`);
+    const command = [process.execPath, join(peersFolder, file), String(port), store, keysOf(sheets), ...more];
+    return { ...(await workshop.server(command)), port, as: "http", sheets };
+  },
+});
+
+const redis = (name: string, sync: "always" | "everysec"): TakerKind => ({
+  name,
+  missing: () => (has("redis-server") ? undefined : "redis-server is not installed"),
+  async start(workshop) {
+    const port = await freePort();
+    const common = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", workshop.folder];
+    const running = await workshop.server(
+      [
+        "redis-server",
+        ...common,
+        "--appendonly",
+        "yes",
+        "--appendfilename",
+        `${sync}.aof`,
+        "--appenddirname",
+        sync,
+        "--appendfsync",
+        sync,
+      ],
+      { port },
+    );
+    return { ...running, port, as: "redis", sheets: strangers(SHEETS) };
+  },
+});
+
+const takers: readonly TakerKind[] = [
+  product("sheetwire full", "full"),
+  product("sheetwire normal", "normal"),
+  variant("sheetwire in memory", "memory"),
+  variant("sheetwire without a store", "none"),
+  server("a row per change, full", "rows.ts", ["full"]),
+  server("Fastify, a transaction each, socket.io", "ordinary.ts"),
+  redis("redis appendfsync always", "always"),
+];
+
+/** One run of posts over 64 connections. */
+export async function post(
+  workshop: Workshop,
+  taker: Taker,
+  requests: readonly (string | Buffer)[],
+  connections = CONNECTIONS,
+): Promise<Record<string, number | string>> {
+  const load = await startLoad(workshop, {
+    pid: taker.pid,
+    publish: { port: taker.port, connections, as: taker.as === "http" ? "http" : "answered", requests },
+  });
+  try {
+    return await load.ask(`run ${requests.length} ${connections} 0`);
+  } finally {
+    await load.stop();
+  }
+}
+
+function requestsFor(taker: Taker, readings: number): (count: number) => (string | Buffer)[] {
+  if (taker.as === "http") return createPosts(taker.sheets, readings, GRID);
+  let made = 0;
+  return (count) =>
+    Array.from({ length: count }, () => {
+      made += 1;
+      const body = editsBody(made * readings, readings);
+      return redisCommand("XADD", `bench-${made % SHEETS}`, "*", "body", body);
+    });
+}
+
+export async function benchIngest(workshop: Workshop, scale: Scale, figures: Figures): Promise<void> {
+  const running = new Map<string, { taker: Taker; next: Record<number, (count: number) => (string | Buffer)[]> }>();
+  try {
+    for (const kind of takers) {
+      const why = kind.missing();
+      if (why !== undefined) {
+        figures.skip("ingest", kind.name, why);
+        continue;
+      }
+      const taker = await kind.start(workshop);
+      running.set(kind.name, { taker, next: {} });
+    }
+    for (const readings of [1, 50]) {
+      const posts = Math.round((readings === 1 ? 6_000 : 600) / (scale.isQuick ? 5 : 1));
+      const costs = new Map<string, { cpu: number[]; perSecond: number[]; refused: number }>();
+      for (let round = 0; round <= scale.rounds; round += 1) {
+        for (const [name, { taker, next }] of running) {
+          const make = (next[readings] ??= requestsFor(taker, readings));
+          const result = await post(workshop, taker, make(posts));
+          // The first round warms up.
+          if (round === 0) continue;
+          const known = costs.get(name) ?? { cpu: [], perSecond: [], refused: 0 };
+          costs.set(name, known);
+          known.refused += Number(result["refused"]);
+          known.cpu.push(Number(result["serverCpuUs"]) / (Number(result["published"]) * readings));
+          known.perSecond.push((Number(result["published"]) * readings * 1_000) / Number(result["ms"]));
+        }
+      }
+      for (const [name, { cpu, perSecond, refused }] of costs) {
+        figures.add({
+          question: `ingest, ${readings} reading${readings === 1 ? "" : "s"} a post`,
+          who: name,
+          unit: "us of server CPU a reading",
+          ...spread(cpu),
+          readingsPerSecond: Math.round(spread(perSecond).median),
+          ...(refused > 0 ? { lost: refused } : {}),
+        });
+      }
+    }
+  } finally {
+    for (const { taker } of running.values()) await taker.stop();
+  }
+}

@@ -1,0 +1,165 @@
+/** The relay as it ships, with spreadsheets let in, and posts for it as the script signs them. */
+import { createHmac, randomUUID } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { limits } from "@sheetwire/shared/limits";
+import { FEED_SUBPROTOCOL } from "@sheetwire/shared/protocol";
+import { signatureHeader, signedPrefix } from "@sheetwire/shared/signing";
+import { createAccess } from "../../relay-server/access/access.ts";
+import { createSqliteAccessStore } from "../../relay-server/access/engines/sqlite.ts";
+import { createSqliteLog } from "../../relay-server/log/engines/sqlite.ts";
+import { openStore } from "../../relay-server/store/store.ts";
+import { clientFrame, upgrade, type Step } from "./bytes.ts";
+import type { Running, Workshop } from "./processes.ts";
+
+const MAIN = join(import.meta.dirname, "..", "..", "relay-server", "main.ts");
+
+export type LetIn = { readonly spreadsheetId: string; readonly key: Buffer; readonly token: string };
+export type Product = Running & { readonly port: number; readonly sheets: readonly LetIn[] };
+
+/** Rows and columns of the sheet that is edited; every edit has a cell of its own until they are used up. */
+export const GRID = { rows: 5_000, columns: 20 };
+
+export async function startProduct(
+  workshop: Workshop,
+  options: { sheets: number; durability?: "full" | "normal"; env?: Record<string, string>; grid?: typeof GRID },
+): Promise<Product> {
+  const dataDir = join(workshop.folder, `data-${randomUUID().slice(0, 8)}`);
+  mkdirSync(dataDir);
+  const sheets = await letIn(join(dataDir, "sheetwire.db"), options.sheets);
+  const running = await workshop.server([process.execPath, MAIN], {
+    env: {
+      SHEETWIRE_HOST: "127.0.0.1",
+      SHEETWIRE_PORT: "0",
+      SHEETWIRE_DATA_DIR: dataDir,
+      SHEETWIRE_DURABILITY: options.durability ?? "full",
+      SHEETWIRE_LOG_LEVEL: "info",
+      ...options.env,
+    },
+  });
+  const product = { ...running, port: Number(new URL(running.url).port), sheets };
+  await install(product, options.grid ?? GRID);
+  return product;
+}
+
+/** Spreadsheets and a device for each, written as the command writes them. */
+async function letIn(path: string, count: number): Promise<LetIn[]> {
+  const store = openStore(path, "normal");
+  const access = createAccess({ store: createSqliteAccessStore(store), now: () => Date.now() });
+  const log = createSqliteLog(store, { randomId: randomUUID, onFault: () => {}, as: "guest" });
+  const sheets: LetIn[] = [];
+  for (let at = 0; at < count; at += 1) {
+    const spreadsheetId = `bench-${at}`;
+    const added = access.addSpreadsheet(spreadsheetId);
+    const device = access.addDevice(spreadsheetId, "bench", ["read"]);
+    await log.create(spreadsheetId);
+    if (!added || !device) throw new Error("The store was not empty.");
+    sheets.push({
+      spreadsheetId,
+      key: Buffer.from(added.ingestKey.slice("whsec_".length), "base64"),
+      token: device.token,
+    });
+  }
+  await log.close();
+  store.close();
+  return sheets;
+}
+
+/** Tells of one blank sheet in each, and waits until an edit is certainly of after that. */
+export async function install(
+  { url, sheets }: { url: string; sheets: readonly LetIn[] },
+  grid: typeof GRID = GRID,
+): Promise<void> {
+  for (const sheet of sheets) {
+    const { rows, columns } = grid;
+    const one = {
+      sheetId: 7,
+      title: "Data",
+      index: 0,
+      rows,
+      columns,
+      usedRows: 0,
+      usedColumns: 0,
+      hidden: false,
+      kind: "GRID",
+    };
+    const spreadsheet = { title: "Ledger", locale: "en_GB", timeZone: "UTC", sheets: [one] };
+    const body = bodyOf("install", [{ kind: "sheets", spreadsheet }]);
+    const answer = await fetch(`${url}/v1/spreadsheets/${sheet.spreadsheetId}/posts`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...signedHeaders(sheet, body) },
+      body,
+    });
+    if (answer.status !== 202) throw new Error(`The first post was answered ${answer.status}: ${await answer.text()}`);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 2 * limits.orderMarginMs));
+}
+
+const bodyOf = (cause: string, readings: readonly object[]): string => {
+  const readAt = [Date.now(), Date.now()];
+  return JSON.stringify({
+    protocol: 1,
+    run: randomUUID(),
+    n: 0,
+    cause,
+    actor: "somebody@example.com",
+    script: { version: "1.0.0", installation: "7f0c2c5e-4f3f-4c39-9a0a-3f2f5b6d8e11" },
+    allowance: { spentMs: 212, runLimitMs: 360_000 },
+    readings: readings.map((reading) => ({ ...reading, readAt })),
+  });
+};
+
+function signedHeaders({ key }: LetIn, body: string): Record<string, string> {
+  const id = randomUUID();
+  const timestamp = String(Math.floor(Date.now() / 1_000));
+  const signature = createHmac("sha256", key).update(signedPrefix(id, timestamp)).update(body).digest("base64");
+  return { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signatureHeader([signature]) };
+}
+
+/** So many edits in one post, each of a cell of its own; `first` is the number of the first cell. */
+export function editsBody(first: number, count: number, grid: typeof GRID = GRID): string {
+  const readings = Array.from({ length: count }, (_, offset) => {
+    const cell = (first + offset) % (grid.rows * grid.columns);
+    const at = { row: cell % grid.rows, column: Math.floor(cell / grid.rows) };
+    return {
+      kind: "cells",
+      sheetId: 7,
+      at,
+      cells: [[`cell ${first + offset}`]],
+      edited: { ...at, rows: 1, columns: 1 },
+      sheetRows: grid.rows,
+      sheetColumns: grid.columns,
+    };
+  });
+  return bodyOf("edit", readings);
+}
+
+/** A whole HTTP request. */
+export function request(sheet: LetIn, body: string, path = `/v1/spreadsheets/${sheet.spreadsheetId}/posts`): string {
+  const headers = Object.entries(signedHeaders(sheet, body)).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${headers.join("")}\r\n${body}`;
+}
+
+/** So many posts, in turn to each spreadsheet, going on from where the last ones ended. */
+export function createPosts(sheets: readonly LetIn[], readings: number, grid: typeof GRID = GRID) {
+  let made = 0;
+  return (count: number): string[] =>
+    Array.from({ length: count }, () => {
+      const sheet = sheets[made % sheets.length];
+      if (!sheet) throw new Error("No spreadsheets.");
+      const turn = Math.floor(made / sheets.length);
+      made += 1;
+      return request(sheet, editsBody(turn * readings, readings, grid));
+    });
+}
+
+/** What a watcher says until changes come; with a cursor it resumes. */
+export function watchSteps({ spreadsheetId, token }: LetIn, cursor?: object): Step[] {
+  const watch = { kind: "watch", spreadsheetId, ...(cursor ? { cursor } : {}) };
+  return [
+    upgrade("/v1/feed", FEED_SUBPROTOCOL),
+    { send: clientFrame(JSON.stringify({ kind: "hello", token, client: "bench" })), wait: '"welcome"' },
+    { send: clientFrame(JSON.stringify(watch)), wait: '"watching"' },
+  ];
+}
+export const pingFrame = (): Buffer => clientFrame(JSON.stringify({ kind: "ping" }));
