@@ -7,9 +7,10 @@ import { createDice, type Dice } from "../simulation/dice.ts";
 import type { Action, ControlCell } from "../stage/stage.ts";
 import { nextEdit, type KnownSheet } from "./edits.ts";
 import { openHeadless } from "./headless.ts";
+import { openInBrowser } from "./in-browser.ts";
 import { padded, stepBetween, type State } from "./history.ts";
-import { differencesFromState, healedOf, isEqual, judge, untilCopied, type Scene } from "./judging.ts";
-import { openPrograms, type Programs } from "./programs.ts";
+import { differencesFromState, healedOf, isEqual, judge, untilCopied, type Copy, type Scene } from "./judging.ts";
+import { openPrograms, type Google, type Programs } from "./programs.ts";
 import { openTables } from "./tables.ts";
 
 export type ConvergePlan = {
@@ -21,6 +22,9 @@ export type ConvergePlan = {
   readonly withoutWants?: boolean | undefined;
   readonly say?: ((line: string) => void) | undefined;
 };
+
+/** With `browser` the mirror is the extension in a real Chromium, else its sync and mirror in this process. */
+export type ConvergeOptions = { readonly browser?: boolean | undefined };
 
 export type Converged = {
   readonly ok: boolean;
@@ -48,23 +52,90 @@ const PATIENCE_MS = 100_000;
 /** The relay refuses posts of a script whose clock is five minutes off. */
 const MOST_AHEAD_MS = 4 * 60_000;
 
+/** What tables here grow to at most, in columns. */
+const MOST_COLUMNS = 26;
+
 export type Convergence = { play: (plan: ConvergePlan) => Promise<Converged>; stop: () => Promise<void> };
 
+type OpenCopy = (spreadsheetId: string, token: string) => Promise<Copy>;
+
 /** Starts the programs once, for any number of seeds, one after another. */
-export async function openConvergence(): Promise<Convergence> {
+export async function openConvergence({ browser = false }: ConvergeOptions = {}): Promise<Convergence> {
   const programs = await openPrograms();
-  const tables = openTables(programs.stage, programs.google.remove);
-  return {
-    async play(plan) {
-      const dice = createDice(plan.seed);
-      const [first] = plan.history ?? [];
-      return play(programs, plan, dice, first ? padded(first) : await tables.draw(dice));
-    },
-    stop: programs.stop,
-  };
+  try {
+    const { stage } = programs;
+    const tables = openTables(stage, programs.google.remove);
+    const chromium = browser ? await stage.browser() : undefined;
+    const openCopy: OpenCopy = (spreadsheetId, token) =>
+      chromium
+        ? openInBrowser(stage, chromium, spreadsheetId, token)
+        : openHeadless(stage.relay.url, spreadsheetId, token);
+    return {
+      async play(plan) {
+        const dice = createDice(plan.seed);
+        const [first] = plan.history ?? [];
+        return play(programs, openCopy, plan, dice, first ? padded(first) : await tables.draw(dice));
+      },
+      stop: programs.stop,
+    };
+  } catch (error) {
+    await programs.stop();
+    throw error;
+  }
 }
 
-async function play(programs: Programs, plan: ConvergePlan, dice: Dice, rows: ControlCell[][]): Promise<Converged> {
+/**
+ * Plays every plan, several beside each other where there are several machines' worth of programs. A seed that cannot even
+ * be played is one that failed; the programs it was played with are not used again.
+ */
+export async function playAll(
+  plans: readonly ConvergePlan[],
+  streams: number,
+  onPlayed: (done: Converged) => void,
+  options: ConvergeOptions = {},
+): Promise<void> {
+  const left = [...plans];
+  await Promise.all(
+    Array.from({ length: Math.min(streams, plans.length) }, async () => {
+      let convergence: Convergence | undefined;
+      for (let plan = left.shift(); plan; plan = left.shift()) {
+        try {
+          convergence ??= await openConvergence(options);
+          onPlayed(await convergence.play(plan));
+        } catch (error) {
+          onPlayed(notPlayed(plan, error));
+          await convergence?.stop();
+          convergence = undefined;
+        }
+      }
+      await convergence?.stop();
+    }),
+  );
+}
+
+const notPlayed = ({ seed }: ConvergePlan, error: unknown): Converged => ({
+  ok: false,
+  seed,
+  steps: 0,
+  equal: { relay: false, mirror: false },
+  healed: 0,
+  fetches: 0,
+  triggerMs: 0,
+  wantsRounds: 0,
+  sweepMs: 0,
+  traffic: { cellsChanged: 0, cellsSent: 0, cellsAgain: 0 },
+  problems: [
+    `it could not be played: ${error instanceof Error ? error.message.slice(0, 2_000) : "for no reason told"}`,
+  ],
+});
+
+async function play(
+  programs: Programs,
+  openCopy: OpenCopy,
+  plan: ConvergePlan,
+  dice: Dice,
+  rows: ControlCell[][],
+): Promise<Converged> {
   const { stage, tap, google } = programs;
   const { control } = stage;
   const say = plan.say ?? (() => {});
@@ -84,7 +155,7 @@ async function play(programs: Programs, plan: ConvergePlan, dice: Dice, rows: Co
   tap.dropWants(false);
   await control.connect(spreadsheetId, connectionString);
   await control.idle(spreadsheetId);
-  const mirror = await openHeadless(stage.relay.url, spreadsheetId, token);
+  const mirror = await openCopy(spreadsheetId, token);
   const scene: Scene = { stage, spreadsheetId, token, mirror };
   try {
     await untilCopied(scene);
@@ -94,7 +165,7 @@ async function play(programs: Programs, plan: ConvergePlan, dice: Dice, rows: Co
     await control.resetUsage();
     if (plan.profile === "hostile") await google.profile("hostile", plan.seed);
 
-    const { steps, cellsChanged, problems } = await edit(scene, plan, dice, { sheetId, rows });
+    const { steps, cellsWritten, problems } = await edit(scene, google, plan, dice, { sheetId, rows });
 
     await google.stopFaults();
     const { now: endedAt } = await google.clock({});
@@ -110,10 +181,13 @@ async function play(programs: Programs, plan: ConvergePlan, dice: Dice, rows: Co
     const { now } = await google.clock({});
     problems.push(...verdict.relay.map((one) => `relay: ${one}`), ...verdict.mirror.map((one) => `mirror: ${one}`));
     const { cellsSent, cellsAgain, wantsRounds } = tap.traffic();
+    const usage = await control.usage(spreadsheetId);
+    // Every new result is a row that changed, as far as a row is wide.
+    const widest = (rows[0]?.length ?? 1) + steps;
+    const cellsChanged = cellsWritten + (usage["workedOut"] ?? 0) * Math.min(widest, MOST_COLUMNS);
     if (cellsSent - cellsAgain > 3 * cellsChanged) {
       problems.push(`${cellsSent} cells were sent, ${cellsAgain} of them again, for ${cellsChanged} that changed`);
     }
-    const usage = await control.usage(spreadsheetId);
     return {
       ok: problems.length === 0,
       seed: plan.seed,
@@ -133,11 +207,12 @@ async function play(programs: Programs, plan: ConvergePlan, dice: Dice, rows: Co
   }
 }
 
-type Edited = { readonly steps: number; readonly cellsChanged: number; readonly problems: string[] };
+type Edited = { readonly steps: number; readonly cellsWritten: number; readonly problems: string[] };
 
 /** All that people and programs do, in Google's time. */
 async function edit(
   scene: Scene,
+  google: Google,
   plan: ConvergePlan,
   dice: Dice,
   { sheetId, rows }: { sheetId: number; rows: readonly (readonly ControlCell[])[] },
@@ -148,31 +223,30 @@ async function edit(
         ...one,
         afterMs: Math.round(dice.between(0, dice.chance(0.1) ? 20_000 : 900)),
       }));
-      await scene.stage.control.act(scene.spreadsheetId, timed);
+      await google.act(scene.spreadsheetId, timed);
     }
   };
   const problems: string[] = [];
-  let cellsChanged = 0;
+  let cellsWritten = 0;
   if (!plan.history) {
     const known: KnownSheet = { sheetId, rows: rows.length, columns: rows[0]?.length ?? 1 };
     const actions: Action[] = [];
     for (let step = 0; step < plan.steps; step += 1) {
       const one = nextEdit(known, dice);
-      cellsChanged += one.cellsChanged;
+      cellsWritten += one.cellsChanged;
       actions.push(one.action);
     }
     await act(actions);
-    return { steps: plan.steps, cellsChanged, problems };
+    return { steps: plan.steps, cellsWritten, problems };
   }
   const states = plan.history.slice(1, plan.steps > 0 ? plan.steps + 1 : undefined);
   for (const [at, state] of states.entries()) {
-    const { actions } = stepBetween(sheetId, plan.history[at] ?? [], state);
-    const width = padded(state)[0]?.length ?? 0;
-    cellsChanged += actions.filter(({ action }) => ["type", "paste", "clear"].includes(action)).length * width;
-    await act(actions);
-    plan.say?.(`state ${at + 1}: ${actions.length} actions`);
+    const step = stepBetween(sheetId, plan.history[at] ?? [], state);
+    cellsWritten += step.cellsChanged;
+    await act(step.actions);
+    plan.say?.(`state ${at + 1}: ${step.actions.length} actions`);
     const found = await differencesFromState(scene, sheetId, state);
     if (found.length > 0) problems.push(`the sheet is not state ${at + 1}: ${found.join("; ")}`);
   }
-  return { steps: states.length, cellsChanged, problems };
+  return { steps: states.length, cellsWritten, problems };
 }

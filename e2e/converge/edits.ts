@@ -27,6 +27,8 @@ const words = [
   "ok 👍🏽",
   "-5%",
 ];
+/** Results that follow other cells, with no event of their own. */
+const formulas = ["=A2&B3", "=SUM(C2:C9)", "=COUNTA(A:A)", '=IF(B3="","none",B3)', "=ROW()"];
 
 type Maker = (sheet: KnownSheet, dice: Dice) => Edit | undefined;
 
@@ -63,7 +65,7 @@ const type: Maker = (sheet, dice) => ({
     action: "type",
     sheetId: sheet.sheetId,
     a1: a1Of(dice.below(sheet.rows), dice.below(sheet.columns)),
-    value: dice.pick(words),
+    value: dice.pick(dice.chance(0.1) ? formulas : words),
   },
   cellsChanged: sheet.columns,
 });
@@ -125,6 +127,36 @@ const sort: Maker = (sheet, dice) => ({
   cellsChanged: sheet.rows * sheet.columns,
 });
 
+const moveColumns: Maker = (sheet, dice) => {
+  const column = dice.below(sheet.columns);
+  const to = dice.below(sheet.columns);
+  if (to === column || to === column + 1) return undefined;
+  return { action: { action: "moveColumns", sheetId: sheet.sheetId, column, count: 1, to }, cellsChanged: 0 };
+};
+
+/** A range and a place that it is filled or moved to. */
+const carry =
+  (action: "fill" | "moveCells"): Maker =>
+  (sheet, dice) => {
+    const { row, column, rows, columns } = rectangle(sheet, dice, 4);
+    const from = `${a1Of(row, column)}:${a1Of(row + rows - 1, column + columns - 1)}`;
+    const isFill = action === "fill";
+    const down = isFill ? row : dice.below(sheet.rows - rows + 1);
+    const end = isFill ? Math.min(sheet.rows, row + rows + 1 + dice.below(6)) : down + rows;
+    if (isFill && end <= row + rows) return undefined;
+    const to = `${a1Of(down, column)}:${a1Of(end - 1, column + columns - 1)}`;
+    const touched = (isFill ? end - row : 2 * rows) * sheet.columns;
+    return { action: { action, sheetId: sheet.sheetId, from, to }, cellsChanged: touched };
+  };
+
+/** What can touch every cell of a sheet. */
+const everywhere =
+  (make: (dice: Dice) => { action: string } & Record<string, unknown>): Maker =>
+  (sheet, dice) => ({
+    action: { sheetId: sheet.sheetId, ...make(dice) },
+    cellsChanged: sheet.rows * sheet.columns,
+  });
+
 const rename: Maker = (sheet, dice) => ({
   action: { action: "renameSheet", sheetId: sheet.sheetId, title: `Table ${dice.below(10_000)}` },
   cellsChanged: 0,
@@ -141,6 +173,13 @@ const kinds: readonly (readonly [weight: number, make: Maker])[] = [
   [4, moveRows],
   [1, insertColumns],
   [1, deleteColumns],
+  [1, moveColumns],
+  [2, carry("fill")],
+  [1, carry("moveCells")],
+  [1, everywhere((dice) => ({ action: "findReplace", find: dice.pick(["alpha", "17", "a"]), replace: "other" }))],
+  [1, everywhere(() => ({ action: "undo" }))],
+  [1, everywhere(() => ({ action: "redo" }))],
+  [0.2, everywhere((dice) => ({ action: "duplicateSheet", title: `Copy ${dice.below(10_000)}` }))],
   [1, sort],
   [1, rename],
 ];
@@ -149,10 +188,10 @@ const total = kinds.reduce((sum, [weight]) => sum + weight, 0);
 /** One more thing that somebody does to this sheet. */
 export function nextEdit(sheet: KnownSheet, dice: Dice): Edit {
   for (;;) {
-    let left = dice.below(total);
+    let left = dice.between(0, total);
     for (const [weight, make] of kinds) {
       left -= weight;
-      if (left >= 0) continue;
+      if (left > 0) continue;
       const edit = make(sheet, dice);
       if (edit) return edit;
       break;

@@ -1,52 +1,126 @@
-/** From one state of a table to the next by the fewest things a person would do: rows, columns, then cells. */
-import * as z from "zod";
+/** From one state of a table to the next by the fewest things a person would do: rows, columns, then cells in blocks. */
 import type { Action } from "../stage/stage.ts";
+import { alignLines } from "./alignment.ts";
 
 export type State = readonly (readonly string[])[];
 
-const historySchema = z.array(z.array(z.array(z.string()))).min(1);
+/** What a sheet can hold. */
+const most = { cellChars: 50_000, columns: 18_278, cells: 10_000_000 };
 
-/** A history from its JSON. Throws when it is none. */
-export const readHistory = (json: string): readonly State[] => historySchema.parse(JSON.parse(json));
+/** Why a history cannot be played: for people, without contents. */
+export class HistoryError extends Error {
+  override readonly name = "HistoryError";
+}
 
-const rowKey = (row: readonly string[]): string => JSON.stringify(row);
+/** A history from its JSON, or a HistoryError that says where it is none. */
+export function readHistory(json: string): readonly State[] {
+  let held: unknown;
+  try {
+    held = JSON.parse(json);
+  } catch {
+    throw new HistoryError("The history is not JSON.");
+  }
+  if (!Array.isArray(held) || held.length === 0) throw new HistoryError("A history is a JSON array of states.");
+  held.forEach((state: unknown, at) => {
+    const wrong = wrongIn(state);
+    if (wrong !== undefined) throw new HistoryError(`State ${at} of the history ${wrong}`);
+  });
+  return held as State[];
+}
 
-/**
- * Which old line stands behind each new one, in rising order: the longest common subsequence of what is alike. `alike`
- * gives how much two lines have in common, from 0 to 1; below a half they are strangers.
- */
-function alignLines(before: number, after: number, alike: (a: number, b: number) => number): (number | undefined)[] {
-  let head = 0;
-  while (head < before && head < after && alike(head, head) === 1) head += 1;
-  let tail = 0;
-  while (tail < before - head && tail < after - head && alike(before - 1 - tail, after - 1 - tail) === 1) tail += 1;
-  const found: (number | undefined)[] = Array.from({ length: after }, () => undefined);
-  for (let at = 0; at < head; at += 1) found[at] = at;
-  for (let at = 1; at <= tail; at += 1) found[after - at] = before - at;
-  const [m, n] = [before - head - tail, after - head - tail];
-  const best: Float64Array[] = Array.from({ length: m + 1 }, () => new Float64Array(n + 1));
-  const score = (a: number, b: number): number => {
-    const part = alike(head + a, head + b);
-    return part >= 0.5 ? part : 0;
+function wrongIn(state: unknown): string | undefined {
+  if (!Array.isArray(state)) return "is no array of rows.";
+  let width = 0;
+  for (const [at, row] of state.entries()) {
+    if (!Array.isArray(row)) return `has a row ${at} that is no array.`;
+    width = Math.max(width, row.length);
+    for (const [column, cell] of row.entries()) {
+      if (typeof cell !== "string") return `has a cell that is no text, in row ${at}, column ${column}.`;
+      if (cell.length > most.cellChars)
+        return `has a cell of more than ${most.cellChars} characters, in row ${at}, column ${column}.`;
+    }
+  }
+  if (width > most.columns) return `is wider than ${most.columns} columns.`;
+  // A sheet has at least 1,000 rows of 26 cells.
+  if (Math.max(1_000, state.length) * Math.max(26, width) > most.cells) return `has more than ${most.cells} cells.`;
+  return undefined;
+}
+
+const widthOf = (state: State): number => state.reduce((widest, row) => Math.max(widest, row.length), 0);
+
+/** Short rows padded with blank cells. */
+export function padded(state: State): string[][] {
+  const width = widthOf(state);
+  return state.map((row) => Array.from({ length: width }, (_, at) => row[at] ?? ""));
+}
+
+export type Step = {
+  readonly actions: Action[];
+  /** Cells in the rows that are written in: a row is what is read. */
+  readonly cellsChanged: number;
+};
+
+/** The actions that lead from one state to the next on a sheet that holds the first. */
+export function stepBetween(sheetId: number, from: State, to: State): Step {
+  const rows = padded(from);
+  const after = padded(to);
+  const width = widthOf(after);
+  const columns = linesFrom(widthOf(rows), columnsKept(rows, after));
+  const actions: Action[] = [];
+  for (const { at, count } of columns.deleted) {
+    actions.push({ action: "deleteColumns", sheetId, column: at, count });
+    for (const row of rows) row.splice(at, count);
+  }
+  for (const { at, count } of columns.inserted) {
+    actions.push({ action: "insertColumns", sheetId, column: at, count });
+    for (const row of rows) row.splice(at, 0, ...Array.from({ length: count }, () => ""));
+  }
+  const lines = linesFrom(
+    rows.length,
+    alignLines(rows.length, after.length, {
+      keyBefore: (at) => JSON.stringify(rows[at]),
+      keyAfter: (at) => JSON.stringify(after[at]),
+      alike: (a, b) => likeness(rows[a] ?? [], after[b] ?? []),
+    }),
+  );
+  for (const { at, count } of lines.deleted) {
+    actions.push({ action: "deleteRows", sheetId, row: at, count });
+    rows.splice(at, count);
+  }
+  for (const { at, count } of lines.inserted) {
+    actions.push({ action: "insertRows", sheetId, row: at, count });
+    rows.splice(at, 0, ...Array.from({ length: count }, () => Array.from({ length: width }, () => "")));
+  }
+  let cellsChanged = 0;
+  for (const block of blocksOf(rows, after)) {
+    cellsChanged += block.values.length * Math.max(width, rows[0]?.length ?? 0);
+    actions.push(actionOf(sheetId, block));
+  }
+  return { actions, cellsChanged };
+}
+
+/** Columns are compared by those rows that stand for each other; where that is hardly any, by place. */
+function columnsKept(before: State, after: State): (number | undefined)[] {
+  const rows = alignLines(before.length, after.length, {
+    keyBefore: (at) => JSON.stringify(before[at]),
+    keyAfter: (at) => JSON.stringify(after[at]),
+    alike: (a, b) => likeness(before[a] ?? [], after[b] ?? []),
+  });
+  const pairs = rows.flatMap((old, at) => (old === undefined ? [] : [[old, at] as const]));
+  const isShuffled = pairs.length * 2 < Math.min(before.length, after.length);
+  const columnBefore = (column: number): string[] =>
+    isShuffled ? before.map((row) => row[column] ?? "") : pairs.map(([old]) => before[old]?.[column] ?? "");
+  const columnAfter = (column: number): string[] =>
+    isShuffled ? after.map((row) => row[column] ?? "") : pairs.map(([, at]) => after[at]?.[column] ?? "");
+  const columns = {
+    before: Array.from({ length: widthOf(before) }, (_, at) => columnBefore(at)),
+    after: Array.from({ length: widthOf(after) }, (_, at) => columnAfter(at)),
   };
-  const scores = Array.from({ length: m }, (_, a) => Float64Array.from({ length: n }, (_unused, b) => score(a, b)));
-  for (let a = m - 1; a >= 0; a -= 1) {
-    for (let b = n - 1; b >= 0; b -= 1) {
-      const both = (scores[a]?.[b] ?? 0) > 0 ? (scores[a]?.[b] ?? 0) + (best[a + 1]?.[b + 1] ?? 0) : 0;
-      (best[a] as Float64Array)[b] = Math.max(both, best[a + 1]?.[b] ?? 0, best[a]?.[b + 1] ?? 0);
-    }
-  }
-  for (let a = 0, b = 0; a < m && b < n;) {
-    const here = best[a]?.[b] ?? 0;
-    if (here === (best[a]?.[b + 1] ?? 0)) b += 1;
-    else if (here === (best[a + 1]?.[b] ?? 0)) a += 1;
-    else {
-      found[head + b] = head + a;
-      a += 1;
-      b += 1;
-    }
-  }
-  return found;
+  return alignLines(columns.before.length, columns.after.length, {
+    keyBefore: (at) => JSON.stringify(columns.before[at]),
+    keyAfter: (at) => JSON.stringify(columns.after[at]),
+    alike: (a, b) => likeness(columns.before[a] ?? [], columns.after[b] ?? []),
+  });
 }
 
 /** How much of two lists is the same, place by place. */
@@ -58,31 +132,28 @@ function likeness(a: readonly string[], b: readonly string[]): number {
   return same / length;
 }
 
-const widthOf = (state: State): number => state.reduce((most, row) => Math.max(most, row.length), 0);
+type Stretch = { at: number; count: number };
 
-/** Short rows padded with blank cells. */
-export function padded(state: State): string[][] {
-  const width = widthOf(state);
-  return state.map((row) => Array.from({ length: width }, (_, at) => row[at] ?? ""));
-}
-
-type Lines = { deleted: { at: number; count: number }[]; inserted: { at: number; count: number }[] };
-
-/** Deletions from the end, then insertions from the beginning. */
-function changesOf(before: number, match: readonly (number | undefined)[]): Lines {
+/** Deletions from the end, then insertions from the beginning. A sheet keeps one line: the last one is written over. */
+function linesFrom(
+  before: number,
+  match: readonly (number | undefined)[],
+): { deleted: Stretch[]; inserted: Stretch[] } {
   const kept = new Set(match);
-  const deleted: { at: number; count: number }[] = [];
+  const deleted: Stretch[] = [];
   for (let at = before - 1; at >= 0; at -= 1) {
-    if (kept.has(at)) continue;
+    if (kept.has(at) || (at === 0 && !match.some((old) => old !== undefined))) continue;
     const last = deleted.at(-1);
     if (last && last.at === at + 1) {
       last.at = at;
       last.count += 1;
     } else deleted.push({ at, count: 1 });
   }
-  const inserted: { at: number; count: number }[] = [];
+  // The line that stays though nobody needs it is the first one after.
+  const isFirstTaken = before > 0 && match.length > 0 && !match.some((old) => old !== undefined);
+  const inserted: Stretch[] = [];
   match.forEach((old, at) => {
-    if (old !== undefined) return;
+    if (old !== undefined || (at === 0 && isFirstTaken)) return;
     const last = inserted.at(-1);
     if (last && last.at + last.count === at) last.count += 1;
     else inserted.push({ at, count: 1 });
@@ -90,90 +161,44 @@ function changesOf(before: number, match: readonly (number | undefined)[]): Line
   return { deleted, inserted };
 }
 
-export type Step = {
-  readonly actions: Action[];
-  /** Cells that are not what they were, in rows and columns that stay, and all that are filled in new ones. */
-  readonly cellsChanged: number;
-};
+type Block = { row: number; column: number; values: string[][] };
 
-/** The actions that lead from one state to the next on a sheet that holds the first. */
-export function stepBetween(sheetId: number, from: State, to: State): Step {
-  const before = padded(from);
-  const after = padded(to);
-  const width = { before: widthOf(before), after: widthOf(after) };
-  const column = (state: readonly (readonly string[])[], at: number): string[] => state.map((row) => row[at] ?? "");
-  const rowMatchFirst = alignLines(before.length, after.length, (a, b) =>
-    rowKey(before[a] ?? []) === rowKey(after[b] ?? []) ? 1 : likeness(before[a] ?? [], after[b] ?? []),
-  );
-  // Columns are compared by those rows that stand for each other; where that is none, by place.
-  const pairs = rowMatchFirst.flatMap((old, at) => (old === undefined ? [] : [[old, at] as const]));
-  const isShuffled = pairs.length * 2 < Math.min(before.length, after.length);
-  const columnMatch = alignLines(width.before, width.after, (a, b) =>
-    isShuffled
-      ? likeness(column(before, a), column(after, b))
-      : likeness(
-          pairs.map(([old]) => before[old]?.[a] ?? ""),
-          pairs.map(([, at]) => after[at]?.[b] ?? ""),
-        ),
-  );
-  const actions: Action[] = [];
-  const plain = { sheetId, plain: true };
-  const columns = changesOf(width.before, columnMatch);
-  // A sheet keeps one column and one row: what is new comes first where nothing else would be left.
-  for (const { at, count } of columns.inserted.length > 0 && columns.deleted.length > 0 ? [] : columns.deleted) {
-    if (count < width.before) actions.push({ action: "deleteColumns", sheetId, column: at, count });
-  }
-  const working = { rows: before.map((row) => row.slice()) };
-  if (columns.deleted.length > 0 && columns.inserted.length > 0) {
-    for (const { at, count } of columns.deleted) {
-      if (count < width.before) actions.push({ action: "deleteColumns", sheetId, column: at, count });
-    }
-  }
-  for (const { at, count } of columns.deleted) {
-    if (count < width.before) for (const row of working.rows) row.splice(at, count);
-  }
-  for (const { at, count } of columns.inserted) {
-    actions.push({ action: "insertColumns", sheetId, column: at, count });
-    for (const row of working.rows) row.splice(at, 0, ...Array.from({ length: count }, () => ""));
-  }
-  const rowMatch = alignLines(working.rows.length, after.length, (a, b) =>
-    likeness(working.rows[a] ?? [], after[b] ?? []),
-  );
-  const rows = changesOf(working.rows.length, rowMatch);
-  for (const { at, count } of rows.deleted) {
-    if (count >= working.rows.length) continue;
-    actions.push({ action: "deleteRows", sheetId, row: at, count });
-    working.rows.splice(at, count);
-  }
-  for (const { at, count } of rows.inserted) {
-    actions.push({ action: "insertRows", sheetId, row: at, count });
-    const blank = Array.from({ length: count }, () => Array.from({ length: width.after }, () => ""));
-    working.rows.splice(at, 0, ...blank);
-  }
-  let cellsChanged = 0;
-  const height = Math.max(working.rows.length, after.length);
+/** Cells that are not what they should be, neighbours together: sideways first, then downwards. */
+function blocksOf(held: State, wanted: State): Block[] {
+  const done: Block[] = [];
+  let open: Block[] = [];
+  const height = Math.max(held.length, wanted.length);
+  const width = Math.max(widthOf(held), widthOf(wanted));
   for (let row = 0; row < height; row += 1) {
-    const held = working.rows[row] ?? [];
-    const wanted = after[row] ?? [];
-    for (let at = 0; at < Math.max(width.after, held.length); at += 1) {
-      if ((held[at] ?? "") === (wanted[at] ?? "")) continue;
-      // Neighbours that changed together are pasted together.
+    const goOn: Block[] = [];
+    for (let column = 0; column < width; column += 1) {
       const values: string[] = [];
-      while (at + values.length < Math.max(width.after, held.length)) {
-        const next = at + values.length;
-        if ((held[next] ?? "") === (wanted[next] ?? "")) break;
-        values.push(wanted[next] ?? "");
+      for (let at = column; at < width; at += 1) {
+        const text = wanted[row]?.[at] ?? "";
+        if ((held[row]?.[at] ?? "") === text) break;
+        values.push(text);
       }
-      cellsChanged += values.length;
-      const a1 = a1Of(row, at);
-      if (values.length === 1) {
-        const value = values[0] ?? "";
-        actions.push(value === "" ? { action: "clear", sheetId, a1 } : { action: "type", ...plain, a1, value });
-      } else actions.push({ action: "paste", ...plain, a1, values: [values] });
-      at += values.length - 1;
+      if (values.length === 0) continue;
+      const above = open.find((one) => one.column === column && one.values[0]?.length === values.length);
+      if (above) above.values.push(values);
+      goOn.push(above ?? { row, column, values: [values] });
+      column += values.length - 1;
     }
+    done.push(...open.filter((one) => !goOn.includes(one)));
+    open = goOn;
   }
-  return { actions, cellsChanged };
+  return [...done, ...open];
+}
+
+function actionOf(sheetId: number, { row, column, values }: Block): Action {
+  const a1 = a1Of(row, column);
+  const wide = values[0]?.length ?? 1;
+  if (values.every((line) => line.every((value) => value === ""))) {
+    const end = a1Of(row + values.length - 1, column + wide - 1);
+    return { action: "clear", sheetId, a1: a1 === end ? a1 : `${a1}:${end}` };
+  }
+  if (values.length === 1 && wide === 1) return { action: "type", sheetId, plain: true, a1, value: values[0]?.[0] };
+  return { action: "paste", sheetId, plain: true, a1, values };
 }
 
 export function a1Of(row: number, column: number): string {

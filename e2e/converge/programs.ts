@@ -8,7 +8,7 @@ import { createAccess } from "../../relay-server/access/access.ts";
 import { createSqliteAccessStore } from "../../relay-server/access/engines/sqlite.ts";
 import { readConfig } from "../../relay-server/config.ts";
 import { openStore } from "../../relay-server/store/store.ts";
-import { openStage, type Stage } from "../stage/stage.ts";
+import { openStage, type Action, type Stage } from "../stage/stage.ts";
 import { openTap, type Tap } from "./tap.ts";
 
 /** What lets a script post and a device read. */
@@ -20,6 +20,8 @@ export type Google = {
   stopFaults: () => Promise<unknown>;
   clock: (how: { advanceMs?: number; virtual?: boolean; shared?: boolean }) => Promise<{ now: number }>;
   remove: (spreadsheetId: string) => Promise<void>;
+  /** Does them one after another; one that Google refuses is left out. Answers how many were done. */
+  act: (spreadsheetId: string, actions: readonly Action[]) => Promise<number>;
 };
 
 export type Programs = {
@@ -80,6 +82,7 @@ function openGuest(dataDir: string, relayUrl: string): { grant: Programs["grant"
   };
 }
 
+const actedSchema = z.looseObject({ applied: z.number().optional(), detail: z.string().optional() });
 const clockSchema = z.looseObject({ now: z.iso.datetime().transform((text) => Date.parse(text)) });
 
 function googleOf(url: string): Google {
@@ -97,6 +100,21 @@ function googleOf(url: string): Google {
     stopFaults: () => call("POST", "/faults/stop", {}),
     clock: async (how) =>
       clockSchema.parse(Object.keys(how).length > 0 ? await call("POST", "/clock", how) : await call("GET", "/clock")),
+    async act(spreadsheetId, actions) {
+      let done = 0;
+      for (let at = 0; at < actions.length;) {
+        const response = await fetch(`${url}/control/spreadsheets/${spreadsheetId}/actions`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(actions.slice(at)),
+        });
+        const { applied, detail } = actedSchema.parse(await response.json());
+        if (applied === undefined) throw new Error(`The actions were not taken: ${detail}`);
+        done += applied;
+        at += applied + (response.ok ? 0 : 1);
+      }
+      return done;
+    },
     remove: async (spreadsheetId) => void (await call("DELETE", `/spreadsheets/${spreadsheetId}`)),
   };
 }

@@ -40,8 +40,8 @@ export type Stage = {
   register: (spreadsheetId: string) => Promise<string>;
   /** Installs the add-on in the spreadsheet, as an admin would; registers it first unless a string is given. */
   connect: (spreadsheetId: string, connectionString?: string) => Promise<void>;
-  /** A device token for it, entered into the browser's extension as a person would in the options. */
-  pair: (browser: Browser, spreadsheetId: string) => Promise<string>;
+  /** A device token for it, a new one unless given, entered into the browser's extension as a person would in the options. */
+  pair: (browser: Browser, spreadsheetId: string, token?: string) => Promise<string>;
   stop: () => Promise<void>;
 };
 
@@ -72,18 +72,23 @@ export async function openStage(
     return String(connectionString);
   }
 
+  async function newToken(spreadsheetId: string): Promise<string> {
+    const asked = ["device", "add", spreadsheetId, "--name", "e2e", "--scope", "read", "--json"];
+    return String((await relay.command(...asked))["token"]);
+  }
+
   return {
     google: { ...google, ...sheets },
     control,
     relay,
-    async browser(how = {}) {
+    async browser(looks = {}) {
       const executablePath = findChromium();
       if (!executablePath) throw new Error("No Chromium: run `npm test` or set CHROMIUM.");
       const browser = await openBrowser({
         executablePath,
         extensionDir: join(root, "extension/.output/chrome-mv3"),
         ...sheets,
-        ...how,
+        ...looks,
       });
       browsers.add(browser);
       return browser;
@@ -92,17 +97,8 @@ export async function openStage(
     async connect(spreadsheetId, connectionString) {
       await control.connect(spreadsheetId, connectionString ?? (await register(spreadsheetId)));
     },
-    async pair(browser, spreadsheetId) {
-      const { token } = await relay.command(
-        "device",
-        "add",
-        spreadsheetId,
-        "--name",
-        "e2e",
-        "--scope",
-        "read",
-        "--json",
-      );
+    async pair(browser, spreadsheetId, given) {
+      const token = given ?? (await newToken(spreadsheetId));
       const page = await browser.open("options.html");
       await page.evaluate(
         async ([id, relayUrl, value]) => {
@@ -117,10 +113,10 @@ export async function openStage(
             disclosure: { acceptedAt: Date.now() },
           });
         },
-        [spreadsheetId, relay.url, String(token)],
+        [spreadsheetId, relay.url, token],
       );
       await page.close();
-      return String(token);
+      return token;
     },
     async stop() {
       for (const browser of browsers) await browser.close().catch(() => undefined);

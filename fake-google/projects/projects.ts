@@ -25,6 +25,8 @@ export type Usage = {
   runtimeMs: number;
   /** Events that no run was started for. */
   dropped: number;
+  /** Formulas that came to another result. */
+  workedOut: number;
 };
 export const noUsage = (): Usage => ({
   fetches: 0,
@@ -36,6 +38,7 @@ export const noUsage = (): Usage => ({
   runs: 0,
   runtimeMs: 0,
   dropped: 0,
+  workedOut: 0,
 });
 
 /** One line of the executions page. */
@@ -262,6 +265,7 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
     });
 
   function onWorkedOut(cells: readonly Cell[]): void {
+    usage.workedOut += cells.length;
     const ms = needs.hostility()?.loadingMs(options.id) ?? 0;
     if (ms === 0) return;
     for (const cell of cells) isLoadingUntil.set(cell, clock.now() + ms);
