@@ -61,11 +61,19 @@ export function createRelay(
   const maxConnections = Math.min(limits.connectionsMax, needs.connectionsMax ?? limits.connectionsMax);
   const onFault = (error: unknown): void => {
     if (error instanceof DamagedError) {
-      ingest.mend(error).catch(onFault);
+      void mend(error);
       return;
     }
     metrics.faults.inc();
     logger.error({ err: error }, "fault");
+  };
+  const mend = async (damage: DamagedError): Promise<void> => {
+    try {
+      await ingest.mend(damage);
+    } catch (error) {
+      metrics.faults.inc();
+      logger.error({ err: error }, "fault");
+    }
   };
   const fanOut = createFanOut({
     log,

@@ -1,8 +1,10 @@
 /** The numbered promises of a log as tests, run by every engine. */
 import { FIRST_CHAIN, nextChain } from "@sheetwire/shared/digest";
+import { limits } from "@sheetwire/shared/limits";
 import { describe, expect, test } from "vitest";
 import {
   HeadMovedError,
+  laterPart,
   type Append,
   type ChangeLog,
   type Entry,
@@ -264,6 +266,96 @@ export function changeLogContract(open: () => Promise<ChangeLog>): void {
       }
       expect(await log.chainAt("sheet-1", 5)).toBeUndefined();
       expect(await log.chainAt("nobody", 0)).toBeUndefined();
+    });
+
+    test("L11 what a group adds to one spreadsheet is one entry, and that is a ready frame of the feed", async () => {
+      const log = await open();
+      const head = await log.create("sheet-1");
+      const first = entryAfter(head, ["a \u20ac"]);
+      const middle = headAfter(head, first);
+      const second = entryAfter(middle, ["b", "c"]);
+      const told: Entry[] = [];
+      log.follow((_, entry) => told.push(entry));
+      await log.append([
+        { spreadsheetId: "sheet-1", expected: head, entry: first },
+        { spreadsheetId: "sheet-1", expected: middle, entry: second },
+      ]);
+      const [entry] = await log.readAfter("sheet-1", 0, 1);
+      expect(told).toEqual([entry]);
+      expect(entry).toMatchObject({ firstSeq: 1, lastSeq: 3, chain: second.chain });
+      const frame = entry?.frame ?? Buffer.alloc(0);
+      // One final text frame, unmasked, its length in 16 bits (RFC 6455, section 5.2).
+      expect([frame[0], frame[1], frame.readUInt16BE(2)]).toEqual([0x81, 126, frame.length - 4]);
+      const changes = [first, second].map(({ json }) => json.slice(1, -1)).join(",");
+      expect(frame.subarray(4).toString("utf8")).toBe(
+        `{"kind":"changes","spreadsheetId":"sheet-1","changes":[${changes}],"chain":"${second.chain}"}`,
+      );
+    });
+
+    test("L11 no entry is larger than a frame, but for one change that is larger by itself", async () => {
+      const log = await open();
+      const large = "x".repeat(limits.frameMaxBytes / 3);
+      await appendTo(log, "sheet-1", large, large, large, large, "small");
+      await appendTo(log, "sheet-1", "x".repeat(limits.frameMaxBytes));
+      const entries = await readAll(log, "sheet-1");
+      expect(entries.map((entry) => [entry.firstSeq, entry.lastSeq, entry.fitsFrame])).toEqual([
+        [1, 2, true],
+        [3, 5, true],
+        [6, 6, false],
+      ]);
+      for (const entry of entries) expect(await log.chainAt("sheet-1", entry.lastSeq)).toBe(entry.chain);
+    });
+
+    test("L11 tidying joins small entries, and every change, chain and cursor stays what it was", async () => {
+      const log = await open();
+      let head = await log.create("sheet-1");
+      const heads = [head];
+      for (let at = 0; at < 300; at += 1) {
+        head = await appendTo(log, "sheet-1", `change ${at}`, ...(at % 10 === 0 ? ["x".repeat(2_000)] : []));
+        heads.push(head);
+      }
+      const textsOf = (entries: readonly Entry[]): string => entries.map((entry) => entry.json.slice(1, -1)).join(",");
+      const before = await readAll(log, "sheet-1");
+      for (let most = 100; most > 0 && (await log.tidy()); most -= 1);
+      const after = await readAll(log, "sheet-1");
+      expect(after.length).toBeLessThan(before.length / 4);
+      expect(textsOf(after)).toBe(textsOf(before));
+      expect(await log.head("sheet-1")).toEqual(head);
+      for (const { seq, chain } of heads) expect(await log.chainAt("sheet-1", seq)).toBe(chain);
+      const middle = heads[150]?.seq ?? 0;
+      const cuts = (await log.readAfter("sheet-1", middle, 1)).map((entry) => laterPart("sheet-1", entry, middle));
+      expect(cuts[0]?.firstSeq).toBe(middle + 1);
+      await appendTo(log, "sheet-1", "goes on");
+    });
+
+    test("what is due to go is named by age and by size", async () => {
+      const log = await open();
+      expect(await log.kept("nobody")).toBeUndefined();
+      expect(await log.dueThrough("nobody", 0, 0)).toBe(0);
+      for (let at = 0; at < 10; at += 1) await appendTo(log, "sheet-1", "x".repeat(1_000));
+      const kept = await log.kept("sheet-1");
+      expect(kept).toMatchObject({ floor: 0, stateSeq: 0 });
+      expect(kept?.bytes).toBeGreaterThan(10_000);
+      expect(await log.dueThrough("sheet-1", 0, 1_000_000)).toBe(0);
+      const half = await log.dueThrough("sheet-1", 0, (kept?.bytes ?? 0) / 2);
+      expect(half).toBeGreaterThan(3);
+      expect(half).toBeLessThan(7);
+      expect(await log.dueThrough("sheet-1", Number.MAX_SAFE_INTEGER, 1_000_000)).toBe(10);
+    });
+
+    test("L13 a restart is a new life at the same seq, without state and desk", async () => {
+      const log = await open();
+      const head = await appendTo(log, "sheet-1", "a", "b");
+      await log.append([{ spreadsheetId: "sheet-1", expected: head, post: post("p1"), desk: "{}" }]);
+      const anew = await log.restart("sheet-1");
+      expect(anew).toMatchObject({ seq: 2, chain: head.chain });
+      expect(anew?.epoch).not.toBe(head.epoch);
+      expect(await log.head("sheet-1")).toEqual(anew);
+      expect(await stateOf(log)).toEqual({ head: anew, lines: [] });
+      expect(await log.desk("sheet-1")).toBeUndefined();
+      expect(await log.takenPost("sheet-1", "p1")).toEqual(post("p1"));
+      expect((await appendTo(log, "sheet-1", "c")).seq).toBe(3);
+      expect(await log.restart("nobody")).toBeUndefined();
     });
 
     test("a state comes back line for line, and one of another life is refused", async () => {
