@@ -63,6 +63,12 @@ describe("a date's serial number", () => {
       expect(serialOf((days - 25_569) * dayMs + ms - 7_200_000, 7_200_000)).toBe(days + ms / dayMs);
     }
   });
+
+  test("a number that a date's format shows is that number, also below 0", () => {
+    for (const serial of [-0.05, -1, -1.25, -3_000.5, 0, 0.1, 1.1]) {
+      expect(serialOf(Math.round((serial - 25_569) * dayMs), 0)).toBe(serial);
+    }
+  });
 });
 
 describe("the zone's offsets", () => {

@@ -14,15 +14,16 @@ const epochSerial = 25_569;
 const reachMs = 21 * dayMs;
 
 /**
- * The serial number of an instant: `days + restMs / 86400000`, where `localMs = ms + offsetMs`,
- * `days = floor(localMs / 86400000) + 25569` and `restMs` is what is left of the day, from 0. Days and milliseconds are
- * whole numbers, so the only rounding is that of one division and one addition, and a time typed to the second or the
- * millisecond comes out as the same double wherever it is computed like this.
+ * The serial number of an instant: `days + restMs / 86400000`, where `sinceMs` is what has passed of the wall clock since
+ * serial 0, `days` its whole days and `restMs` what is left, both rounded towards 0. Days and milliseconds are whole
+ * numbers, so the only rounding is that of one division and one addition, and a time typed to the second or the
+ * millisecond comes out as the same double wherever it is computed like this; so does a number below 0 that a cell with
+ * a date's format happens to show.
  */
 export function serialOf(ms: number, offsetMs: number): number {
-  const localMs = ms + offsetMs;
-  const days = Math.floor(localMs / dayMs);
-  return days + epochSerial + (localMs - days * dayMs) / dayMs;
+  const sinceMs = ms + offsetMs + epochSerial * dayMs;
+  const days = Math.trunc(sinceMs / dayMs);
+  return days + (sinceMs - days * dayMs) / dayMs;
 }
 
 /** What is known of one zone's clocks. */
