@@ -1,9 +1,8 @@
 /**
- * The relay put together around another log, to see what the store costs. `relay-variant.ts memory|none KEYS`: `none`
+ * The relay put together around another log, to see what the store costs. `relay-variant.ts memory|none COUNT`: `none`
  * takes note of where each log is and keeps nothing else.
  */
 import { randomUUID } from "node:crypto";
-import * as z from "zod";
 import { createAccess } from "../../relay-server/access/access.ts";
 import { createMemoryAccessStore } from "../../relay-server/access/engines/memory.ts";
 import { createIngest } from "../../relay-server/ingest/ingest.ts";
@@ -12,8 +11,7 @@ import type { ChangeLog } from "../../relay-server/log/log.ts";
 import { createRelay } from "../../relay-server/relay.ts";
 import { createLogger, createMetrics } from "../../relay-server/telemetry/telemetry.ts";
 
-const [kind = "memory", keysText = "{}"] = process.argv.slice(2);
-const keys = z.record(z.string(), z.string()).parse(JSON.parse(keysText));
+const [kind = "memory", count = "1"] = process.argv.slice(2);
 const now = (): number => Date.now();
 const onFault = (error: unknown): void => console.error(error);
 const memory = createMemoryLog({ randomId: randomUUID, onFault });
@@ -39,9 +37,15 @@ function forgetful(log: ChangeLog): ChangeLog {
 }
 const log = kind === "none" ? forgetful(memory) : memory;
 const access = createAccess({ store: createMemoryAccessStore(), now });
-for (const spreadsheetId of Object.keys(keys)) await log.create(spreadsheetId);
-const held = new Map(Object.entries(keys).map(([id, key]) => [id, [Buffer.from(key, "base64")]]));
-const ingest = createIngest({ log, keysOf: (spreadsheetId) => held.get(spreadsheetId) ?? [], now, onFault });
+const sheets: object[] = [];
+for (let at = 0; at < Number(count); at += 1) {
+  const spreadsheetId = `bench-${at}`;
+  const added = access.addSpreadsheet(spreadsheetId);
+  const device = access.addDevice(spreadsheetId, "bench", ["read"]);
+  await log.create(spreadsheetId);
+  sheets.push({ spreadsheetId, ingestKey: added?.ingestKey, token: device?.token });
+}
+const ingest = createIngest({ log, keysOf: (spreadsheetId) => access.keysOf(spreadsheetId), now, onFault });
 const relay = createRelay(
   { host: "127.0.0.1", port: 0, webAppOrigins: [] },
   {
@@ -55,4 +59,4 @@ const relay = createRelay(
   },
 );
 const url = await relay.listen();
-console.log(JSON.stringify({ msg: "listening", url }));
+console.log(JSON.stringify({ msg: "listening", url, sheets }));

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { redisCommand } from "./bytes.ts";
 import { spread, type Figures, type Scale } from "./figures.ts";
 import { startLoad } from "./loading.ts";
-import { createPosts, editsBody, GRID, install, startProduct, type LetIn } from "./product.ts";
+import { createPosts, editsBody, startProduct, startVariant, type LetIn } from "./product.ts";
 import { freePort, has, peersFolder, type Workshop } from "./processes.ts";
 
 const SHEETS = 50;
@@ -42,20 +42,11 @@ const product = (name: string, durability: "full" | "normal"): TakerKind => ({
   },
 });
 
-/** The relay put together around another log: its posts are the same, what becomes of them is not. */
 const variant = (name: string, kind: "memory" | "none"): TakerKind => ({
   name,
   missing: () => undefined,
   async start(workshop) {
-    const sheets = strangers(SHEETS);
-    const running = await workshop.server([
-      process.execPath,
-      join(peersFolder, "relay-variant.ts"),
-      kind,
-      keysOf(sheets),
-    ]);
-    await install({ url: running.url, sheets });
-    return { ...running, port: Number(new URL(running.url).port), as: "http", sheets };
+    return { ...(await startVariant(workshop, kind, SHEETS)), as: "http" };
   },
 });
 
@@ -125,7 +116,7 @@ export async function post(
 }
 
 function requestsFor(taker: Taker, readings: number): (count: number) => (string | Buffer)[] {
-  if (taker.as === "http") return createPosts(taker.sheets, readings, GRID);
+  if (taker.as === "http") return createPosts(taker.sheets, readings);
   let made = 0;
   return (count) =>
     Array.from({ length: count }, () => {

@@ -43,7 +43,7 @@ export type PeerKind = {
 };
 
 /** A message as the relay's: the same text, with a seq of its own. */
-function createMessages(): (count: number) => string[] {
+export function createMessages(): (count: number) => string[] {
   let seq = 0;
   return (count) =>
     Array.from({ length: count }, () => {

@@ -7,10 +7,12 @@ import { FEED_SUBPROTOCOL } from "@sheetwire/shared/protocol";
 import { signatureHeader, signedPrefix } from "@sheetwire/shared/signing";
 import { createAccess } from "../../relay-server/access/access.ts";
 import { createSqliteAccessStore } from "../../relay-server/access/engines/sqlite.ts";
+import type { ChangeLog } from "../../relay-server/log/log.ts";
 import { createSqliteLog } from "../../relay-server/log/engines/sqlite.ts";
 import { openStore } from "../../relay-server/store/store.ts";
+import * as z from "zod";
 import { clientFrame, upgrade, type Step } from "./bytes.ts";
-import type { Running, Workshop } from "./processes.ts";
+import { peersFolder, type Running, type Workshop } from "./processes.ts";
 
 const MAIN = join(import.meta.dirname, "..", "..", "relay-server", "main.ts");
 
@@ -22,11 +24,18 @@ export const GRID = { rows: 5_000, columns: 20 };
 
 export async function startProduct(
   workshop: Workshop,
-  options: { sheets: number; durability?: "full" | "normal"; env?: Record<string, string>; grid?: typeof GRID },
+  options: {
+    sheets: number;
+    durability?: "full" | "normal";
+    /** Whether each is told of one blank sheet. */
+    isInstalled?: boolean;
+    /** What stands in its log before the relay starts. */
+    fill?: (log: ChangeLog, sheet: LetIn) => Promise<void>;
+  },
 ): Promise<Product> {
   const dataDir = join(workshop.folder, `data-${randomUUID().slice(0, 8)}`);
   mkdirSync(dataDir);
-  const sheets = await letIn(join(dataDir, "sheetwire.db"), options.sheets);
+  const sheets = await letIn(join(dataDir, "sheetwire.db"), options.sheets, options.fill);
   const running = await workshop.server([process.execPath, MAIN], {
     env: {
       SHEETWIRE_HOST: "127.0.0.1",
@@ -34,16 +43,19 @@ export async function startProduct(
       SHEETWIRE_DATA_DIR: dataDir,
       SHEETWIRE_DURABILITY: options.durability ?? "full",
       SHEETWIRE_LOG_LEVEL: "info",
-      ...options.env,
     },
   });
   const product = { ...running, port: Number(new URL(running.url).port), sheets };
-  await install(product, options.grid ?? GRID);
+  if (options.isInstalled !== false) await install(product);
   return product;
 }
 
 /** Spreadsheets and a device for each, written as the command writes them. */
-async function letIn(path: string, count: number): Promise<LetIn[]> {
+async function letIn(
+  path: string,
+  count: number,
+  fill: (log: ChangeLog, sheet: LetIn) => Promise<void> = async () => {},
+): Promise<LetIn[]> {
   const store = openStore(path, "normal");
   const access = createAccess({ store: createSqliteAccessStore(store), now: () => Date.now() });
   const log = createSqliteLog(store, { randomId: randomUUID, onFault: () => {}, as: "guest" });
@@ -54,24 +66,40 @@ async function letIn(path: string, count: number): Promise<LetIn[]> {
     const device = access.addDevice(spreadsheetId, "bench", ["read"]);
     await log.create(spreadsheetId);
     if (!added || !device) throw new Error("The store was not empty.");
-    sheets.push({
-      spreadsheetId,
-      key: Buffer.from(added.ingestKey.slice("whsec_".length), "base64"),
-      token: device.token,
-    });
+    const sheet = letInAs(spreadsheetId, added.ingestKey, device.token);
+    await fill(log, sheet);
+    sheets.push(sheet);
   }
   await log.close();
   store.close();
   return sheets;
 }
 
+const letInAs = (spreadsheetId: string, ingestKey: string, token: string): LetIn => ({
+  spreadsheetId,
+  key: Buffer.from(ingestKey.slice("whsec_".length), "base64"),
+  token,
+});
+
+const variantSchema = z.object({
+  sheets: z.array(z.object({ spreadsheetId: z.string(), ingestKey: z.string(), token: z.string() })),
+});
+
+/** The relay put together around another log: one in memory, or none at all. */
+export async function startVariant(workshop: Workshop, kind: "memory" | "none", count: number): Promise<Product> {
+  const running = await workshop.server([process.execPath, join(peersFolder, "relay-variant.ts"), kind, String(count)]);
+  const sheets = variantSchema
+    .parse(running.line)
+    .sheets.map(({ spreadsheetId, ingestKey, token }) => letInAs(spreadsheetId, ingestKey, token));
+  const product = { ...running, port: Number(new URL(running.url).port), sheets };
+  await install(product);
+  return product;
+}
+
 /** Tells of one blank sheet in each, and waits until an edit is certainly of after that. */
-export async function install(
-  { url, sheets }: { url: string; sheets: readonly LetIn[] },
-  grid: typeof GRID = GRID,
-): Promise<void> {
+export async function install({ url, sheets }: { url: string; sheets: readonly LetIn[] }): Promise<void> {
   for (const sheet of sheets) {
-    const { rows, columns } = grid;
+    const { rows, columns } = GRID;
     const one = {
       sheetId: 7,
       title: "Data",
@@ -117,18 +145,18 @@ function signedHeaders({ key }: LetIn, body: string): Record<string, string> {
 }
 
 /** So many edits in one post, each of a cell of its own; `first` is the number of the first cell. */
-export function editsBody(first: number, count: number, grid: typeof GRID = GRID): string {
+export function editsBody(first: number, count: number): string {
   const readings = Array.from({ length: count }, (_, offset) => {
-    const cell = (first + offset) % (grid.rows * grid.columns);
-    const at = { row: cell % grid.rows, column: Math.floor(cell / grid.rows) };
+    const cell = (first + offset) % (GRID.rows * GRID.columns);
+    const at = { row: cell % GRID.rows, column: Math.floor(cell / GRID.rows) };
     return {
       kind: "cells",
       sheetId: 7,
       at,
       cells: [[`cell ${first + offset}`]],
       edited: { ...at, rows: 1, columns: 1 },
-      sheetRows: grid.rows,
-      sheetColumns: grid.columns,
+      sheetRows: GRID.rows,
+      sheetColumns: GRID.columns,
     };
   });
   return bodyOf("edit", readings);
@@ -141,7 +169,7 @@ export function request(sheet: LetIn, body: string, path = `/v1/spreadsheets/${s
 }
 
 /** So many posts, in turn to each spreadsheet, going on from where the last ones ended. */
-export function createPosts(sheets: readonly LetIn[], readings: number, grid: typeof GRID = GRID) {
+export function createPosts(sheets: readonly LetIn[], readings: number) {
   let made = 0;
   return (count: number): string[] =>
     Array.from({ length: count }, () => {
@@ -149,7 +177,7 @@ export function createPosts(sheets: readonly LetIn[], readings: number, grid: ty
       if (!sheet) throw new Error("No spreadsheets.");
       const turn = Math.floor(made / sheets.length);
       made += 1;
-      return request(sheet, editsBody(turn * readings, readings, grid));
+      return request(sheet, editsBody(turn * readings, readings));
     });
 }
 

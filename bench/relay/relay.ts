@@ -3,11 +3,17 @@ import { parseArgs } from "node:util";
 import { benchFanOut } from "./fan-out.ts";
 import { benchIngest } from "./ingest.ts";
 import { openFigures, type Figures, type Scale } from "./figures.ts";
+import { benchIdle } from "./idle.ts";
+import { benchLatency } from "./latency.ts";
+import { benchResume } from "./resume.ts";
 import { openWorkshop, type Workshop } from "./processes.ts";
 
 const questions: Record<string, (workshop: Workshop, scale: Scale, figures: Figures) => Promise<void>> = {
   "fan-out": benchFanOut,
   ingest: benchIngest,
+  resume: benchResume,
+  latency: benchLatency,
+  idle: benchIdle,
 };
 
 export const relayUsage = `relay [--quick] [--only ${Object.keys(questions).join(",")}] [--write]
