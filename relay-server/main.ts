@@ -10,7 +10,15 @@ import { createIngest } from "./ingest/ingest.ts";
 import { createMemoryLog } from "./log/engines/memory.ts";
 import { createSqliteLog } from "./log/engines/sqlite.ts";
 import { createRelay } from "./relay.ts";
-import { holdStore, openStore, StoreInUseError, StoreTooNewError, StoreUnreadableError } from "./store/store.ts";
+import {
+  damageIn,
+  holdStore,
+  openStore,
+  startCheckpoints,
+  StoreInUseError,
+  StoreTooNewError,
+  StoreUnreadableError,
+} from "./store/store.ts";
 import { createLogger, createMetrics } from "./telemetry/telemetry.ts";
 
 /** What a deployer can put right is said in plain words and ends with exit code 2; anything else is a fault of ours. */
@@ -46,25 +54,28 @@ function connectionsGranted(): number {
   }
 }
 
-function openEngines(config: Config, onFault: (error: unknown) => void) {
+function openEngines(config: Config, onFault: (error: unknown) => void, onLost: (commits: number) => void) {
   const randomId = randomUUID;
   const now = (): number => Date.now();
   if (config.store.kind === "memory") {
-    const log = createMemoryLog({ randomId, onFault });
+    const log = createMemoryLog({ randomId, now, onFault });
     return { log, access: createAccess({ store: createMemoryAccessStore(), now }), close: () => log.close() };
   }
   try {
     const letGo = holdStore(config.store.path);
     const store = openStore(config.store.path, config.durability);
-    const log = createSqliteLog(store, { randomId, onFault, as: "owner" });
+    const log = createSqliteLog(store, { randomId, now, onFault, onLost, as: "owner" });
+    const access = createAccess({ store: createSqliteAccessStore(store), now });
+    const stopCheckpoints = startCheckpoints({ store, path: config.store.path, onFault });
     const close = async (): Promise<void> => {
+      await stopCheckpoints();
       await log.close();
       store.close();
       letGo();
     };
-    return { log, access: createAccess({ store: createSqliteAccessStore(store), now }), close };
+    return { log, access, close };
   } catch (error) {
-    return giveUp(error);
+    return giveUp(damageIn(config.store.path, error) ?? error);
   }
 }
 
@@ -75,7 +86,11 @@ const onFault = (error: unknown): void => {
   metrics.faults.inc();
   logger.error({ err: error }, "fault");
 };
-const { log, access, close } = openEngines(config, onFault);
+const { log, access, close } = openEngines(config, onFault, (commits) => {
+  metrics.damaged.inc();
+  // Readers take new snapshots, and the sheets are checked: that finds what is missing.
+  logger.error({ commits }, "damaged: the end of the log is missing, every log begins a new life");
+});
 const now = (): number => Date.now();
 const ingest = createIngest({
   log,

@@ -1,5 +1,5 @@
 /** Files that are not as they were written: found, named, and never served as good. */
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomUUID } from "node:crypto";
@@ -13,13 +13,18 @@ let folder: string;
 let path: string;
 let store: Store;
 let log: ChangeLog;
+let lost: number | undefined;
 
 function open(): void {
+  lost = undefined;
   store = openStore(path, "full");
   log = createSqliteLog(store, {
     randomId: randomUUID,
     onFault: (error) => {
       throw error;
+    },
+    onLost: (commits) => {
+      lost = commits;
     },
     as: "owner",
   });
@@ -125,4 +130,26 @@ test("posts that were taken are known after the store was opened again, and no l
   expect(await log.takenPost("sheet-1", "post-1")).toEqual(post);
   await log.forgetPosts(1_001);
   expect(await log.takenPost("sheet-1", "post-1")).toBeUndefined();
+});
+
+test("a log whose end is missing says so at the start, and begins a new life", async () => {
+  const head = await appendTo(log, "sheet-1", "stays");
+  const files = ["", "-wal"];
+  for (const file of files) copyFileSync(`${path}${file}`, `${path}${file}.before`);
+  await appendTo(log, "sheet-1", "is lost");
+  await appendTo(log, "sheet-1", "is lost too");
+  const mark = readFileSync(`${path}.mark`);
+  store.close();
+  // As after a power cut, or a write-ahead log that was cut short.
+  for (const file of files) copyFileSync(`${path}${file}.before`, `${path}${file}`);
+  expect(readFileSync(`${path}.mark`)).toEqual(mark);
+  open();
+  expect(lost).toBe(2);
+  const anew = await log.head("sheet-1");
+  expect(anew).toMatchObject({ seq: head.seq, chain: head.chain });
+  expect(anew?.epoch).not.toBe(head.epoch);
+  await appendTo(log, "sheet-1", "goes on");
+  store.close();
+  open();
+  expect(lost).toBeUndefined();
 });

@@ -2,7 +2,10 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { openMark, type Mark } from "./mark.ts";
 import { migrations } from "./migrations.ts";
+
+export { startCheckpoints } from "./checkpoints.ts";
 
 /** `normal` survives the end of the process, `full` a power cut as well. */
 export type Durability = "full" | "normal";
@@ -30,6 +33,11 @@ export type Store = {
    * cut only together with the next durable one: for housekeeping, of which nothing was promised.
    */
   transact<T>(work: () => T, how?: "durably" | "soon"): T;
+  /** About how many bytes were written since it was opened. */
+  writtenBytes(): number;
+  /** To be told by whoever writes. */
+  wrote(bytes: number): void;
+  readonly mark: Mark;
   /** A number that changes when another process has written; own writes leave it as it is. */
   foreignWrites(): number;
   close(): void;
@@ -48,14 +56,10 @@ export function openStore(path: string, durability: Durability): Store {
     migrate(db, path);
   } catch (error) {
     db.close();
-    if (sqliteCodeOf(error) === NOT_A_DATABASE || sqliteCodeOf(error) === SQLITE_CORRUPT) {
-      throw new StoreUnreadableError(
-        `${path} is not a Sheetwire database, or it is damaged. Restore it from a backup, or choose another with SHEETWIRE_STORE.`,
-        { cause: error },
-      );
-    }
-    throw error;
+    throw damageIn(path, error) ?? error;
   }
+  const mark = openMark(`${path}.mark`);
+  let written = 0;
   const dataVersion = db.prepare("PRAGMA data_version");
   return {
     db,
@@ -70,8 +74,24 @@ export function openStore(path: string, durability: Durability): Store {
       }
     },
     foreignWrites: () => Number(dataVersion.get()?.["data_version"] ?? 0),
-    close: () => db.close(),
+    writtenBytes: () => written,
+    wrote: (bytes) => void (written += bytes),
+    mark,
+    close() {
+      mark.close();
+      db.close();
+    },
   };
+}
+
+/** What to tell people of an error that SQLite names damage; any other error is none of that. */
+export function damageIn(path: string, error: unknown): StoreUnreadableError | undefined {
+  const code = sqliteCodeOf(error);
+  if (code !== NOT_A_DATABASE && code !== SQLITE_CORRUPT) return undefined;
+  return new StoreUnreadableError(
+    `${path} is not a Sheetwire database, or it is damaged. Restore it from a backup, or choose another with SHEETWIRE_STORE.`,
+    { cause: error },
+  );
 }
 
 /**

@@ -22,6 +22,8 @@ type Needs = {
   /** Milliseconds since 1970. */
   now?: () => number;
   onFault: (error: unknown) => void;
+  /** Told at the start when so many commits that had been acknowledged are missing: a file was cut short, or the power went. */
+  onLost?: (commits: number) => void;
   /** A guest is a program beside the running relay (the CLI): it leaves the marks of start and end alone. */
   as: "owner" | "guest";
 };
@@ -34,6 +36,8 @@ type Record = {
   floor: { seq: number; chain: string };
 };
 
+/** About what an addition writes beside its entries, in pages: the ends of tables and indexes. */
+const PAGES_OF_AN_ADDITION = 6;
 /** So many entries are dropped at once. */
 const DROP_ROWS = 200;
 /** Entries are joined when a spreadsheet has got so many more. */
@@ -66,19 +70,25 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     dropDesk: db.prepare("DELETE FROM desks WHERE spreadsheet_key = ?"),
     setFloor: db.prepare("UPDATE spreadsheets SET floor_seq = ?, floor_chain = ? WHERE key = ?"),
     meta: db.prepare("SELECT value FROM meta WHERE name = ?"),
+    count: db.prepare("UPDATE meta SET value = ? WHERE name = 'commits'"),
     setMeta: db.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"),
   };
   const held = new Map<string, Record>();
   let foreign = store.foreignWrites();
   let mayHaveOrphans = true;
+  let commits = 0;
   /** Entries since they were joined last, and up to where that was. */
   const untidy = new Map<number, { record: Record; count: number; from: number }>();
 
   /** The open mark says with which durability the log was opened, and "clean" once it was closed. */
   if (needs.as === "owner") {
+    commits = Number(sql.meta.get("commits")?.["value"] ?? 0);
+    const lost = store.mark.read() - commits;
+    if (lost > 0) needs.onLost?.(lost);
     write(() => {
-      if (sql.meta.get("log")?.["value"] === "open-normal") renewEpochs();
+      if (lost > 0 || sql.meta.get("log")?.["value"] === "open-normal") renewEpochs();
       sql.setMeta.run("log", `open-${store.durability}`);
+      sql.setMeta.run("commits", String(commits));
     });
     for (const row of sql.all.all()) {
       const record = find(String(row["spreadsheet_id"]));
@@ -129,6 +139,16 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     } catch (error) {
       if (sqliteCodeOf(error) === SQLITE_FULL) throw new DiskFullError("The store has no room.", { cause: error });
       throw error;
+    }
+  }
+
+  /** What was committed is there whatever becomes of its mark, so this is no reason to refuse it. */
+  function noteCommit(): void {
+    commits += 1;
+    try {
+      store.mark.write(commits);
+    } catch (error) {
+      needs.onFault(error);
     }
   }
 
@@ -186,7 +206,11 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
           if (!record) throw new HeadMovedError("There is no record of this spreadsheet.");
           const { key, spreadsheetId } = record;
           const made = entriesOf(addition);
-          for (const entry of made) entries.add(record, entry, at);
+          for (const entry of made) {
+            entries.add(record, entry, at);
+            store.wrote(entry.frame.length);
+          }
+          store.wrote(PAGES_OF_AN_ADDITION * 4_096);
           if (made.length > 0) sql.move.run(addition.after.seq, addition.after.chain, key);
           for (const post of addition.posts) {
             if (posts.find(spreadsheetId, key, post.webhookId)) throw takenInBetween();
@@ -195,8 +219,10 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
           if (addition.desk !== undefined) sql.setDesk.run(key, addition.desk, crc32(addition.desk, key));
           return { record, after: addition.after, made };
         });
+        sql.count.run(String(commits + 1));
         return { added: stored, committed: later };
       });
+      noteCommit();
       for (const run of committed) run();
       for (const { record, after } of added) record.head = after;
       for (const { record, after, made } of added) {
@@ -256,6 +282,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
         for (const lines of inPieces(state.lines)) {
           const part = pieces++;
           write(() => states.addPiece(key, version, part, lines), "soon");
+          store.wrote(lines.length);
           await nextTurn();
         }
         write(() => {
