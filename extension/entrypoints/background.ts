@@ -40,7 +40,15 @@ export default defineBackground({
     };
     const keeper = createKeeper({
       mirror: async () => {
-        mirror ??= openForKeeping();
+        mirror ??= openForKeeping().then((opened) => {
+          if (opened.ok) {
+            opened.mirror.onLost(() => {
+              mirror = undefined;
+              seen("open again", keeper.mirrorLost());
+            });
+          }
+          return opened;
+        });
         const opened = await mirror;
         if (!opened.ok && opened.why === "failed") mirror = undefined;
         return opened;
@@ -114,6 +122,8 @@ export default defineBackground({
         }
         case "shown-in":
           return isPage ? Promise.resolve({ spreadsheetId: tabs.get(ask.data.tabId) }) : undefined;
+        case "relay-digests":
+          return isPage ? keeper.relayDigests(ask.data.spreadsheetId) : undefined;
         case "forget":
           return isPage ? keeper.forget(ask.data.spreadsheetId).then(() => ({ ok: true })) : undefined;
       }

@@ -8,8 +8,8 @@ import type { Connection } from "../connection/connection.ts";
 import type { CopyWriter, Mirror } from "../mirror/mirror.ts";
 import type { Settings } from "../settings/settings.ts";
 import { GONE_AFTER_MS } from "../heartbeat/heartbeat.ts";
-import { NO_FACTS } from "../status/status.ts";
-import type { Sync, SyncNeeds } from "../sync/sync.ts";
+import { NO_FACTS, type RelayDigests } from "../status/status.ts";
+import { fetchDigests, type Sync, type SyncNeeds } from "../sync/sync.ts";
 
 export type KeeperNeeds = {
   mirror: () => Promise<{ ok: true; mirror: Mirror<CopyWriter> } | { ok: false; why: "newer" | "failed" }>;
@@ -32,6 +32,10 @@ export type Keeper = {
   resume: (looks: Record<string, number>) => Promise<void>;
   settingsChanged: (settings: Settings) => Promise<void>;
   forget: (spreadsheetId: string) => Promise<void>;
+  /** The relay's digests of the sheets that are held. */
+  relayDigests: (spreadsheetId: string) => Promise<RelayDigests>;
+  /** The browser took the database away: everything begins again with the one that is there now. */
+  mirrorLost: () => Promise<void>;
   /** Lets go of what nobody has looked at for a minute. Called every few seconds, and by the alarm. */
   tick: () => Promise<void>;
   stop: () => Promise<void>;
@@ -142,6 +146,21 @@ export function createKeeper(needs: KeeperNeeds): Keeper {
         const opened = await needs.mirror();
         if (opened.ok) await opened.mirror.of(spreadsheetId).forget();
         tell(spreadsheetId, NO_FACTS);
+      });
+    },
+    async relayDigests(spreadsheetId) {
+      const setting = (await needs.settings()).connections[spreadsheetId];
+      const opened = await needs.mirror();
+      const held = opened.ok ? await opened.mirror.of(spreadsheetId).sheets() : undefined;
+      if (!setting || !held) return { ok: false, why: "not-connected" };
+      const { relayUrl, token } = setting;
+      return fetchDigests({ relayUrl, token, spreadsheetId }, held.sheets, needs.fetch);
+    },
+    async mirrorLost() {
+      await inTurn(async () => {
+        for (const [spreadsheetId, held] of kept) await letGo(spreadsheetId, held);
+        const settings = await needs.settings();
+        for (const spreadsheetId of lookedAt.keys()) if (isLooked(spreadsheetId)) await start(spreadsheetId, settings);
       });
     },
     async tick() {

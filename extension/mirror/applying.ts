@@ -76,7 +76,7 @@ async function applyRows(change: ChangeOf<"rows">, sheet: SheetImage, needs: Nee
   const gaps = gapsOf(change.runs, rowsBefore);
   const lostRows = gaps.reduce((sum, gap) => sum + gap.to - gap.from, 0);
   let unknownOnly = gaps.length > 0;
-  let lost: (Row | null)[] | undefined = lostRows * columns <= LOST_MOST_CELLS ? [] : undefined;
+  const lost: (Row | null)[] | undefined = lostRows * columns <= LOST_MOST_CELLS ? [] : undefined;
   for (const { from, to } of gaps) {
     if (isUnknown(sheet, from, to)) {
       for (let n = from; lost && n < to; n += 1) lost.push(null);

@@ -5,7 +5,10 @@
 const nameOf = (database: string, spreadsheetId: string): string => `${database}/blocks/${spreadsheetId}`;
 
 /** Missing outside of secure contexts, and in some stand-ins for a browser: then one context is all there is. */
-const locks = (): LockManager | undefined => (navigator.locks as LockManager | null | undefined) ?? undefined;
+const locks = (): LockManager | undefined => {
+  const { locks: manager }: { locks?: LockManager | null } = navigator;
+  return manager ?? undefined;
+};
 
 async function ifFree(name: string, run: () => Promise<void>): Promise<void> {
   const manager = locks();

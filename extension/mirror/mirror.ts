@@ -75,12 +75,12 @@ export interface Copy extends CopyReader, CopyWriter {
   at(moment: Moment): Promise<{ ok: true; seq: number; copy: CopyReader } | NotKept>;
   /** The latest changes in words, newest first, 500 at most. `afterSeq` asks only for newer ones. */
   changes(afterSeq?: number): Promise<ChangeSummary[]>;
-  storage(): Promise<StorageUse | undefined>;
 }
 
 /** What the background does with a copy. */
 export interface CopyWriter {
   sheets(): Promise<HeldSpreadsheet | undefined>;
+  storage(): Promise<StorageUse | undefined>;
   cursor(): Promise<Cursor | undefined>;
   take(changes: readonly Change[], cursor: Cursor): Promise<void>;
   /** `etag` names the snapshot to the relay, so that it can be continued. */
@@ -142,9 +142,9 @@ async function open<C>(name: string, options: MirrorOptions, make: MakeCopy<C>):
     return { ok: false, why: "failed", detail: error instanceof Error ? error.name : "unknown" };
   }
   const notices = createNotices(name);
-  const copies = new Map<string, { copy: C; writer: Writer; sheets: CopyWriter["sheets"] }>();
+  const made = new Map<string, { copy: C; writer: Writer; sheets: CopyWriter["sheets"] }>();
   const of = (spreadsheetId: string): { copy: C; writer: Writer; sheets: CopyWriter["sheets"] } => {
-    const known = copies.get(spreadsheetId);
+    const known = made.get(spreadsheetId);
     if (known) return known;
     const views = currentViews(database, spreadsheetId, notices.subscribe);
     const { checkpointAfterMs, now = Date.now } = options;
@@ -155,15 +155,16 @@ async function open<C>(name: string, options: MirrorOptions, make: MakeCopy<C>):
     });
     const { stop: _, ...writing } = writer;
     const { sheets } = createReader(views, spreadsheetId);
-    const made = { copy: make({ database, spreadsheetId, views, writing }), writer, sheets };
-    copies.set(spreadsheetId, made);
-    return made;
+    const one = { copy: make({ database, spreadsheetId, views, writing }), writer, sheets };
+    made.set(spreadsheetId, one);
+    return one;
   };
   const mirror: Mirror<C> = {
     of: (spreadsheetId) => of(spreadsheetId).copy,
     held: async () => {
-      const ids = await settled(database.begin(["copies"], "readonly").objectStore("copies").getAllKeys());
-      const held = await Promise.all(ids.map((id) => of(String(id)).sheets()));
+      const copies = database.begin(["copies"], "readonly").objectStore("copies");
+      const ids = (await settled<IDBValidKey[]>(copies.getAllKeys())).filter((id) => typeof id === "string");
+      const held = await Promise.all(ids.map((id) => of(id).sheets()));
       return held.filter((one) => one !== undefined);
     },
     subscribe: notices.subscribe,
@@ -174,16 +175,16 @@ async function open<C>(name: string, options: MirrorOptions, make: MakeCopy<C>):
     close: () => {
       notices.close();
       lostListeners.clear();
-      for (const { writer } of copies.values()) writer.stop();
+      for (const { writer } of made.values()) writer.stop();
       database.close();
     },
   };
   return { ok: true, mirror };
 }
 
-const keptCopy: MakeCopy<CopyWriter> = ({ spreadsheetId, views, writing }) => {
+const keptCopy: MakeCopy<CopyWriter> = ({ database, spreadsheetId, views, writing }) => {
   const { sheets } = createReader(views, spreadsheetId);
-  return { sheets, ...writing };
+  return { sheets, storage: () => storageOf(database, spreadsheetId), ...writing };
 };
 
 const wholeCopy: MakeCopy<Copy> = ({ database, spreadsheetId, views, writing }) => ({

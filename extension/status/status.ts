@@ -39,10 +39,24 @@ export const askSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("open-panel") }),
   /** Which spreadsheet a tab shows. */
   z.object({ kind: z.literal("shown-in"), tabId: z.int() }),
+  /** What digests the relay has for the sheets of a copy, for whoever compares. */
+  z.object({ kind: z.literal("relay-digests"), spreadsheetId: spreadsheetIdSchema }),
   /** Forget the copy of a spreadsheet that is no longer connected. */
   z.object({ kind: z.literal("forget"), spreadsheetId: spreadsheetIdSchema }),
 ]);
 export type Ask = z.infer<typeof askSchema>;
+
+/** The relay's digests, all of one seq; or why there are none. */
+export const relayDigestsSchema = z.discriminatedUnion("ok", [
+  z.object({
+    ok: z.literal(true),
+    seq: z.int(),
+    sheets: z.array(z.object({ sheetId: z.int(), rows: z.int(), unknownRows: z.int(), digest: z.string() })),
+  }),
+  /** `moving`: it changed while it was asked. */
+  z.object({ ok: z.literal(false), why: z.enum(["not-connected", "unreachable", "refused", "moving"]) }),
+]);
+export type RelayDigests = z.infer<typeof relayDigestsSchema>;
 
 /** What the background tells surfaces by itself. */
 export const tellSchema = z.object({

@@ -17,6 +17,8 @@ import type { Link, Refused, SpreadsheetFrame, Watch, Watcher } from "../connect
 import { GapError, MismatchError, type CopyWriter, type SnapshotWriter } from "../mirror/mirror.ts";
 import { fetchSnapshot, rowsOfHead } from "./snapshot.ts";
 
+export { fetchDigests } from "./digests.ts";
+
 export type SyncNeeds = {
   relayUrl: string;
   token: string;

@@ -1,12 +1,12 @@
 import { render } from "preact";
-import { openMirror } from "../../mirror/mirror.ts";
+import { openForKeeping } from "../../mirror/mirror.ts";
 import { loadSettings } from "../../settings/settings.ts";
 import { Popup } from "./popup.tsx";
 import "./popup.css";
 
 async function main(root: HTMLElement): Promise<void> {
   const settings = await loadSettings();
-  const opened = await openMirror();
+  const opened = await openForKeeping();
   const held = opened.ok ? await opened.mirror.held() : [];
   const titles = new Map(held.map(({ spreadsheetId, title }) => [spreadsheetId, title]));
   const ids = Object.keys(settings.connections);

@@ -1,7 +1,7 @@
 import { render } from "preact";
 import { browser } from "wxt/browser";
 import { spreadsheetIdSchema } from "@sheetwire/shared/protocol";
-import { openMirror } from "../../mirror/mirror.ts";
+import { openQueries } from "../../queries/queries.ts";
 import { loadSettings } from "../../settings/settings.ts";
 import { shownInAnswerSchema, type Ask } from "../../status/status.ts";
 import { NoSheet } from "./no-sheet.tsx";
@@ -13,7 +13,7 @@ import "./panel.css";
  * `sidepanel.html?spreadsheet=<id>` one spreadsheet. Without either it follows the tab in front of it (Firefox).
  */
 async function main(root: HTMLElement): Promise<void> {
-  const opened = await openMirror();
+  const opened = await openQueries();
   if (!opened.ok) {
     render(<PanelTrouble why={opened.why} />, root);
     return;

@@ -6,11 +6,16 @@ import { fakeBrowser } from "wxt/testing/fake-browser";
 import type { Change, Row } from "@sheetwire/shared/protocol";
 import type { SyncFacts } from "@sheetwire/shared/status";
 import { openMirror, type Mirror } from "../../mirror/mirror.ts";
+import { askOver, type LookedAt } from "../../queries/queries.ts";
+import { serve } from "../../queries/serve.ts";
+import { linePair } from "../../queries/line-pair.ts";
 import { Panel, PanelTrouble } from "./panel.tsx";
 
 const ID = "spreadsheet-1";
 const chain = "0000000000000000";
 let mirror: Mirror;
+/** The mirror as the panel has it: at the other end of a line. */
+let looked: LookedAt;
 let names = 0;
 let facts: SyncFacts;
 
@@ -34,6 +39,11 @@ beforeEach(async () => {
   const opened = await openMirror(`panel-${(names += 1)}`);
   if (!opened.ok) throw new Error(opened.why);
   mirror = opened.mirror;
+  const [here, there] = linePair();
+  serve(there, async () => opened);
+  const asked = await askOver(here, () => undefined);
+  if (!asked.ok) throw new Error(asked.why);
+  looked = asked.mirror;
 });
 afterEach(() => {
   cleanup();
@@ -68,7 +78,7 @@ const take = (changed: Change): Promise<void> =>
 
 test("a change appears with its cell, what it was, what it is and who, as soon as it is in the mirror", async () => {
   await hold([["Alien", 1979]]);
-  render(<Panel spreadsheetId={ID} mirror={mirror} />);
+  render(<Panel spreadsheetId={ID} mirror={looked} />);
   await screen.findByText("My films");
   await screen.findByText(/No changes yet/);
   await take(edit(2, 1, 1986, "mara@example.org"));
@@ -84,7 +94,7 @@ test("a change appears with its cell, what it was, what it is and who, as soon a
 
 test("contents are shown as text, whatever they look like", async () => {
   await hold([["a"]]);
-  render(<Panel spreadsheetId={ID} mirror={mirror} />);
+  render(<Panel spreadsheetId={ID} mirror={looked} />);
   await screen.findByText(/No changes yet/);
   const nasty = '<img src=x onerror="alert(1)">';
   await take(edit(2, 0, nasty));
@@ -94,7 +104,7 @@ test("contents are shown as text, whatever they look like", async () => {
 
 test("an actor that Google does not name is not guessed, and a temporary key is not shown", async () => {
   await hold([["a"]]);
-  render(<Panel spreadsheetId={ID} mirror={mirror} />);
+  render(<Panel spreadsheetId={ID} mirror={looked} />);
   await take(edit(2, 0, "b"));
   await screen.findByText("Google does not say who");
   await take(edit(3, 0, "c", "ABvTemporaryKey"));
@@ -104,7 +114,7 @@ test("an actor that Google does not name is not guessed, and a temporary key is 
 
 test("the status expires by itself when the background falls silent", async () => {
   await hold([["a"]]);
-  render(<Panel spreadsheetId={ID} mirror={mirror} />);
+  render(<Panel spreadsheetId={ID} mirror={looked} />);
   await screen.findByText(/^Up to date/);
   // The background is gone: nothing answers any more.
   fakeBrowser.runtime.sendMessage = () =>
@@ -117,7 +127,7 @@ test("the status expires by itself when the background falls silent", async () =
 
 test("views are reached by keyboard, and say what they are", async () => {
   await hold([["a"]]);
-  render(<Panel spreadsheetId={ID} mirror={mirror} />);
+  render(<Panel spreadsheetId={ID} mirror={looked} />);
   const changes = await screen.findByRole("tab", { name: /Changes/ });
   expect(changes.getAttribute("aria-selected")).toBe("true");
   changes.focus();

@@ -4,7 +4,7 @@ import { browser } from "wxt/browser";
 import { describeStatus } from "@sheetwire/shared/status";
 import { StatusCard } from "@sheetwire/shared/ui";
 import { useStatus } from "../../look/look.tsx";
-import type { Mirror } from "../../mirror/mirror.ts";
+import type { LookedAt } from "../../queries/queries.ts";
 import { NO_FACTS } from "../../status/status.ts";
 import { ChangesView } from "./changes-view.tsx";
 import { SheetView, type Spot } from "./sheet-view.tsx";
@@ -15,7 +15,7 @@ type Tab = (typeof TABS)[number];
 const LABELS: Record<Tab, string> = { changes: "Changes", sheet: "Sheet" };
 
 /** Everything of one spreadsheet: how the sync stands, what changed, and the copy itself. */
-export function Panel({ spreadsheetId, mirror }: { spreadsheetId: string; mirror: Mirror }): JSX.Element {
+export function Panel({ spreadsheetId, mirror }: { spreadsheetId: string; mirror: LookedAt }): JSX.Element {
   const status = useStatus(spreadsheetId);
   const spreadsheet = useSpreadsheet(mirror, spreadsheetId);
   const changes = useChanges(mirror, spreadsheetId);

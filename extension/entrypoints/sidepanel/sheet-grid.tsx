@@ -2,7 +2,8 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { cellName, columnName, displayOf, formulaOf, isRich, valueOf } from "@sheetwire/shared/grid";
 import type { Cell, GridRange, Row, Sheet } from "@sheetwire/shared/protocol";
-import type { Mirror, Viewport } from "../../mirror/mirror.ts";
+import type { Viewport } from "../../mirror/mirror.ts";
+import type { LookedAt } from "../../queries/queries.ts";
 import type { Spot } from "./sheet-view.tsx";
 import { useReading } from "./use-copy.ts";
 import { useVirtual } from "./use-virtual.ts";
@@ -19,7 +20,7 @@ type Place = { row: number; column: number };
 
 /** The cells of one sheet. Only what can be seen is drawn, and read from the mirror. Read-only, moved about by keyboard. */
 export function SheetGrid(props: {
-  mirror: Mirror;
+  mirror: LookedAt;
   spreadsheetId: string;
   sheet: Sheet;
   spot: Spot | undefined;

@@ -1,7 +1,9 @@
 import type { JSX } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Sheet } from "@sheetwire/shared/protocol";
-import type { ChangeSummary, HeldSpreadsheet, Mirror } from "../../mirror/mirror.ts";
+import type { ChangeSummary, HeldSpreadsheet } from "../../mirror/mirror.ts";
+import type { LookedAt } from "../../queries/queries.ts";
+import { CopyTools } from "./copy-tools.tsx";
 import { useDrawn } from "./drawn.ts";
 import { SearchBox } from "./search-box.tsx";
 import { SheetGrid } from "./sheet-grid.tsx";
@@ -11,7 +13,7 @@ export type Spot = { sheetId: number; row: number; column: number };
 
 /** The copy itself: sheet tabs, search, and the cells. */
 export function SheetView(props: {
-  mirror: Mirror;
+  mirror: LookedAt;
   spreadsheetId: string;
   spreadsheet: HeldSpreadsheet | undefined;
   changes: readonly ChangeSummary[];
@@ -42,8 +44,8 @@ export function SheetView(props: {
             setChosen(next.sheetId);
           }}
         />
-        <SaveButton title={sheet.title} pieces={() => copy.exportRows(sheet.sheetId, "csv")} />
       </div>
+      <CopyTools spreadsheetId={spreadsheetId} copy={copy} sheetId={sheet.sheetId} title={sheet.title} />
       <SheetGrid
         key={sheet.sheetId}
         mirror={mirror}
@@ -88,43 +90,5 @@ function SheetTabs(props: {
         </button>
       ))}
     </nav>
-  );
-}
-
-/** Saves the sheet as CSV, from the copy, without the network. */
-function SaveButton({ title, pieces }: { title: string; pieces: () => AsyncGenerator<string> }): JSX.Element {
-  const link = useRef<HTMLAnchorElement>(null);
-  const [state, setState] = useState<"idle" | "busy" | "failed">("idle");
-  const save = async (): Promise<void> => {
-    setState("busy");
-    try {
-      const parts: string[] = [];
-      for await (const piece of pieces()) parts.push(piece);
-      const url = URL.createObjectURL(new Blob(parts, { type: "text/csv" }));
-      const { current } = link;
-      if (current) {
-        current.href = url;
-        current.download = `${title.replace(/[^\p{L}\p{N} _-]/gu, "_").slice(0, 80) || "sheet"}.csv`;
-        current.click();
-      }
-      setTimeout(() => URL.revokeObjectURL(url), 10_000);
-      setState("idle");
-    } catch {
-      setState("failed");
-    }
-  };
-  return (
-    <>
-      <button
-        type="button"
-        class="button"
-        disabled={state === "busy"}
-        title="Save this sheet as CSV"
-        onClick={() => void save()}
-      >
-        {state === "failed" ? "CSV failed" : "CSV"}
-      </button>
-      <a ref={link} hidden />
-    </>
   );
 }

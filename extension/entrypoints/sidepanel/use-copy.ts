@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
-import type { ChangeSummary, HeldSpreadsheet, Mirror, Notice } from "../../mirror/mirror.ts";
+import type { ChangeSummary, HeldSpreadsheet, Notice } from "../../mirror/mirror.ts";
+import type { LookedAt } from "../../queries/queries.ts";
 
 /** As many entries as the mirror keeps. */
 const SHOWN_CHANGES = 500;
@@ -9,7 +10,7 @@ const SHOWN_CHANGES = 500;
  * read: a flood of changes costs as many reads as can be shown.
  */
 export function useReading(
-  mirror: Mirror,
+  mirror: LookedAt,
   spreadsheetId: string,
   read: (notice: Notice | undefined) => Promise<void>,
   deps: readonly unknown[],
@@ -51,7 +52,7 @@ export function useReading(
   }, [mirror, spreadsheetId, ...deps]);
 }
 
-export function useSpreadsheet(mirror: Mirror, spreadsheetId: string): HeldSpreadsheet | undefined {
+export function useSpreadsheet(mirror: LookedAt, spreadsheetId: string): HeldSpreadsheet | undefined {
   const [spreadsheet, setSpreadsheet] = useState<HeldSpreadsheet>();
   const read = async (): Promise<void> => {
     const next = await mirror.of(spreadsheetId).sheets();
@@ -64,7 +65,7 @@ export function useSpreadsheet(mirror: Mirror, spreadsheetId: string): HeldSprea
 }
 
 /** The latest changes, newest first. After a commit only what is new is read. */
-export function useChanges(mirror: Mirror, spreadsheetId: string): readonly ChangeSummary[] {
+export function useChanges(mirror: LookedAt, spreadsheetId: string): readonly ChangeSummary[] {
   const [changes, setChanges] = useState<readonly ChangeSummary[]>([]);
   useEffect(() => {
     let known = 0;

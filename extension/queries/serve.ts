@@ -1,0 +1,170 @@
+import type { GridRange } from "@sheetwire/shared/protocol";
+import type { Copy, Mirror, ScanOptions } from "../mirror/mirror.ts";
+import { exportFile } from "./export-file.ts";
+import type { Answer, Line, Method, Question } from "./talk.ts";
+
+/** Pieces are handed over when there are so many, or when the first has waited so long, in milliseconds. */
+const MOST_PIECES = 500;
+const GATHER_MS = 30;
+const PROGRESS_EVERY_MS = 100;
+
+type Opens = () => Promise<{ ok: true; mirror: Mirror } | { ok: false; why: "newer" | "failed" }>;
+
+/** Answers questions that come over a line from the mirror, which is opened again when the browser has taken it away. */
+export function serve(line: Line, open: Opens): void {
+  let opening: ReturnType<Opens> | undefined;
+  const stops = new Map<number, AbortController>();
+  const begun = new Map<number, { pieces: AsyncGenerator; coming: Promise<IteratorResult<unknown>> | undefined }>();
+  const say = (answer: Answer): void => line.postMessage(answer);
+
+  async function opened(): Promise<Awaited<ReturnType<Opens>>> {
+    opening ??= open();
+    const result = await opening;
+    if (!result.ok) opening = undefined;
+    return result;
+  }
+  async function openFirst(): Promise<{ ok: true } | { ok: false; why: "newer" | "failed" }> {
+    const result = await opened();
+    if (!result.ok) return { ok: false, why: result.why };
+    result.mirror.subscribe((notice) => say({ kind: "notice", notice }));
+    result.mirror.onLost(() => (opening = undefined));
+    return { ok: true };
+  }
+  async function mirror(): Promise<Mirror> {
+    if (!opening) await openFirst();
+    const result = await opened();
+    if (!result.ok) throw new DOMException(`The mirror cannot be opened: ${result.why}.`, "InvalidStateError");
+    return result.mirror;
+  }
+
+  function scan(id: number): ScanOptions {
+    const stop = stops.get(id) ?? new AbortController();
+    let saidAt = -Infinity;
+    return {
+      signal: stop.signal,
+      onProgress: (rows, ofRows) => {
+        const now = performance.now();
+        if (now - saidAt < PROGRESS_EVERY_MS && rows < ofRows) return;
+        saidAt = now;
+        say({ kind: "progress", id, rows, ofRows });
+      },
+    };
+  }
+
+  async function call(
+    id: number,
+    spreadsheetId: string | undefined,
+    method: Method,
+    args: unknown[],
+  ): Promise<unknown> {
+    if (method === "open") return openFirst();
+    if (method === "held") return (await mirror()).held();
+    const copy: Copy = (await mirror()).of(spreadsheetId ?? "");
+    const [one, two, three] = args;
+    switch (method) {
+      case "sheets":
+        return copy.sheets();
+      case "viewport":
+        return copy.viewport(one as number, two as GridRange);
+      case "changes":
+        return copy.changes(one as number | undefined);
+      case "history":
+        return copy.history(one as number, two as number, three as number);
+      case "storage":
+        return copy.storage();
+      case "columnStatistics":
+        return copy.columnStatistics(one as number, two as number, scan(id));
+      case "rangeSum":
+        return copy.rangeSum(one as number, two as GridRange, scan(id));
+      case "verify":
+        return copy.verify(scan(id));
+      case "exportFile":
+        return exportFile(copy.exportRows(one as number, two as "csv" | "json", scan(id)), two as "csv" | "json");
+      case "search":
+      case "exportRows":
+        throw new Error(`${method} comes in pieces.`);
+    }
+  }
+
+  async function* piecesOf(id: number, spreadsheetId: string, method: Method, args: unknown[]): AsyncGenerator {
+    const copy = (await mirror()).of(spreadsheetId);
+    const [one, two] = args;
+    if (method === "search") {
+      yield* copy.search(one as string, { ...(two === undefined ? {} : { most: two as number }), ...scan(id) });
+    } else yield* copy.exportRows(one as number, two as "csv" | "json", scan(id));
+  }
+
+  /** What is there soon; at least one piece, unless there are no more. */
+  async function more(id: number): Promise<{ items: unknown[]; isLast: boolean }> {
+    const one = begun.get(id);
+    const items: unknown[] = [];
+    if (!one) return { items, isLast: true };
+    const until = performance.now() + GATHER_MS;
+    while (items.length < MOST_PIECES) {
+      one.coming ??= one.pieces.next();
+      const waitMs = until - performance.now();
+      const next = items.length === 0 ? await one.coming : waitMs > 0 ? await within(one.coming, waitMs) : undefined;
+      if (!next) break;
+      one.coming = undefined;
+      if (next.done) return { items, isLast: true };
+      items.push(next.value);
+    }
+    return { items, isLast: false };
+  }
+
+  async function end(id: number): Promise<void> {
+    stops.get(id)?.abort();
+    const one = begun.get(id);
+    if (!one) return;
+    stops.delete(id);
+    begun.delete(id);
+    // Whoever stopped does not wait for what was on its way, and a stop is no failure.
+    await one.coming?.catch(() => undefined);
+    await one.pieces.return(undefined).catch(() => undefined);
+  }
+
+  async function answerWith(id: number, work: () => Promise<unknown>): Promise<void> {
+    try {
+      say({ kind: "value", id, value: await work() });
+    } catch (error) {
+      const name = error instanceof Error ? error.name : "unknown";
+      say({
+        kind: "error",
+        id,
+        name,
+        message: name === "AbortError" ? "It was stopped." : "The mirror did not answer.",
+      });
+    }
+  }
+
+  line.onmessage = (event: MessageEvent<Question>) => {
+    const question = event.data;
+    const { id } = question;
+    if (question.kind === "stop") {
+      void end(id);
+      return;
+    }
+    if (question.kind === "more") {
+      void answerWith(id, () => more(id));
+      return;
+    }
+    // A stop may come before the work has got to where it looks for one.
+    stops.set(id, new AbortController());
+    const { spreadsheetId, method, args } = question;
+    if (question.kind === "begin") {
+      begun.set(id, { pieces: piecesOf(id, question.spreadsheetId, method, args), coming: undefined });
+    } else void answerWith(id, () => call(id, spreadsheetId, method, args)).finally(() => stops.delete(id));
+  };
+}
+
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,35 @@
+/** What a page and its worker say to each other. Both are ours and of one build, so types are enough. */
+import type { Notice } from "../mirror/mirror.ts";
+
+export type Method =
+  | "open"
+  | "held"
+  | "sheets"
+  | "viewport"
+  | "changes"
+  | "history"
+  | "storage"
+  | "columnStatistics"
+  | "rangeSum"
+  | "verify"
+  | "exportFile"
+  | "search"
+  | "exportRows";
+
+export type Question =
+  | { kind: "call"; id: number; spreadsheetId: string | undefined; method: Method; args: unknown[] }
+  | { kind: "begin"; id: number; spreadsheetId: string; method: Method; args: unknown[] }
+  | { kind: "more"; id: number }
+  | { kind: "stop"; id: number };
+
+export type Answer =
+  | { kind: "value"; id: number; value: unknown }
+  | { kind: "error"; id: number; name: string; message: string }
+  | { kind: "progress"; id: number; rows: number; ofRows: number }
+  | { kind: "notice"; notice: Notice };
+
+/** One end of a line between two contexts: a worker, or a port. */
+export type Line = {
+  postMessage: (message: Question | Answer) => void;
+  onmessage: ((event: MessageEvent) => void) | null;
+};
