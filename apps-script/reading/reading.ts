@@ -4,7 +4,15 @@ import { canonicalRow } from "@sheetwire/shared/grid";
 import { limits } from "@sheetwire/shared/limits";
 import type { Cell, Reading, Row, Want, WantOf } from "@sheetwire/shared/protocol";
 import { ask, type Program, type Rectangle, type Size } from "../effects/effects.ts";
-import { canonicalRows, clipTo, createRectangles, since, type Content, type ReadResult } from "./rectangles.ts";
+import {
+  canonicalRows,
+  clipTo,
+  createRectangles,
+  sameSize,
+  since,
+  type Content,
+  type ReadResult,
+} from "./rectangles.ts";
 
 /** Rows between two wanted rows that are read along rather than paying for another call. */
 const gapMaxRows = 16;
@@ -175,7 +183,10 @@ export function createReader(spreadsheetId: string) {
     const isBlank = Array.isArray(found);
     const sheet = isBlank ? yield* ask("size", { sheetId }) : found.sheet;
     if (!sheet) return "gone";
-    if (sheet.rows !== size.rows || sheet.columns !== size.columns) return "moving";
+    // What was blank when the read began must be blank still: its digests are told without a read.
+    const usedAfter = yield* ask("usedSize", { sheetId });
+    if (!usedAfter) return "gone";
+    if (!sameSize(sheet, size) || !sameSize(used, usedAfter)) return "moving";
     const window: Digest[] = isBlank ? [] : found.digests.slice();
     while (window.length < to - from) window.push(NO_DIGEST);
     return {

@@ -153,7 +153,7 @@ export function* since(from: number): Program<ReadAt> {
   return [from, Math.max(from, yield* ask("now"))];
 }
 
-const sameSize = (a: Size, b: Size): boolean => a.rows === b.rows && a.columns === b.columns;
+export const sameSize = (a: Size, b: Size): boolean => a.rows === b.rows && a.columns === b.columns;
 
 /** The part of a rectangle that lies on a sheet of this size; it may be empty. */
 export function clipTo(where: Rectangle, size: Size): Rectangle {
