@@ -18,7 +18,7 @@ beforeEach(() => {
 
 const typed = (row: number): void => {
   sheet.grid(7).rows[row] = ["typed"];
-  relay.take(sheet.post(sheet.newRun(), 0, "edit", [sheet.edit(7, row, 0, 1, 1)]));
+  relay.take(sheet.post(sheet.newRun(), 0, "edit", [sheet.edit(7, row, 0, 1, 1, String(row))]));
 };
 
 test("an edit of a large sheet is proven by its own rows, not by reading everything", () => {

@@ -1,8 +1,9 @@
 /** Contents: what was read of cells and rows is put where it belongs, if that is certain. */
 import { canonicalRow, widthOf } from "@sheetwire/shared/grid";
+import { limits } from "@sheetwire/shared/limits";
 import type { Row } from "@sheetwire/shared/protocol";
 import { hasDigest } from "../../sheets/sheets.ts";
-import type { Lease } from "../desk.ts";
+import { usedCells, type Lease } from "../desk.ts";
 import { differences } from "../difference.ts";
 import { isAboveFloor, isAfter, overlapping, remember } from "../placing.ts";
 import { stretchesOf, type Stretch } from "../stretches.ts";
@@ -20,7 +21,7 @@ import {
   wantDigests,
   type Folding,
 } from "./folding.ts";
-import { movedUnseen, recognise, takeMoves } from "./moves.ts";
+import { cameFromElsewhere, movedUnseen, recognise, takeMoves } from "./moves.ts";
 import { noteRead } from "./volatile.ts";
 
 export function takeCells(fold: Folding, reading: ReadingOf<"cells">, lease: Lease | undefined): void {
@@ -121,13 +122,16 @@ function place(
   const isPartOfUnknown = !isWhole && rows.some((_, offset) => held.rows[top + offset]?.json === null);
   const earlier = overlapping(fold.desk, arrival);
   const isCertain = earlier.every((stamp) => isAfter(arrival, stamp));
-  if (overwrites && reading.kind === "cells" && !lease && movedUnseen(fold, reading, area)) {
+  const isTyped = overwrites && reading.kind === "cells" && !lease;
+  const came = reading.kind === "cells" && !lease && isWhole ? cameFromElsewhere(fold, reading, stretch, rows) : "no";
+  if (isTyped && (came === "yes" || movedUnseen(fold, reading, area))) {
     remember(fold.desk, arrival, fold.now);
     recognise(fold, sheetId, rows, reading.readAt, isWhole);
     wantDigests(fold, sheetId);
     return;
   }
   const isPlaceable = isAboveFloor(fold.desk, arrival, fold.now);
+  if (came === "perhaps" && !(isTyped && isCertain && isPlaceable)) lookAround(fold, sheetId);
   if (isPartOfUnknown || (found.length > 0 && (!isCertain || !isPlaceable))) doubt(fold, sheetId, stretch);
   if (overwrites && !isPlaceable) {
     remember(fold.desk, arrival, fold.now);
@@ -138,10 +142,9 @@ function place(
   if (!isCertain && overwrites && arrival.readAt[0] < latest) return;
   if (lease && isWhole) noteRead(fold, desk, stretch);
   const isHeal = isChecking(fold) && overwrites;
-  const rest =
-    !lease && isWhole && takeMoves(fold, sheetId, stretch, rows, reading.readAt)
-      ? differences(top, left, width, rows, (row) => fold.state.row(sheetId, row), isWhole)
-      : found;
+  const isSorted = !lease && isWhole && takeMoves(fold, sheetId, stretch, rows, reading.readAt);
+  const rest = isSorted ? differences(top, left, width, rows, (row) => fold.state.row(sheetId, row), isWhole) : found;
+  if (came === "perhaps" && isTyped && !isSorted) lookAround(fold, sheetId);
   for (const { at, cells, was } of rest) {
     const expected = was === undefined ? held.rows.slice(at.row, at.row + cells.length) : [];
     fold.emit({ kind: "cells", sheetId, at, cells, ...(was ? { was } : {}) }, reading.readAt);
@@ -157,6 +160,13 @@ function place(
     if (isHeal) noteHealed(fold, cells.length);
   }
   if (isHeal) desk.restless = true;
+}
+
+/** Rows may have come from anywhere in the sheet: a small one is compared at once, a large one with the next check. */
+function lookAround(fold: Folding, sheetId: number): void {
+  const desk = deskOf(fold, sheetId);
+  if (usedCells(desk) <= limits.editCheckMaxCells) wantDigests(fold, sheetId);
+  else leaveUnproven(fold, sheetId, { from: 0, to: fold.state.held(sheetId).rows.length });
 }
 
 /** An edit larger than a run can read at once: what it did not read is read next. */

@@ -111,10 +111,18 @@ function collect(
   const roundOrder = desk.round.order;
   desk.round = undefined;
   if (desk.digestsSince !== undefined && desk.digestsSince <= roundOrder) desk.digestsSince = undefined;
-  settle(fold, sheetId, desk, now, readAt);
+  settle(fold, sheetId, desk, now, readAt, pieces.length === 1);
 }
 
-function settle(fold: Folding, sheetId: number, desk: SheetDesk, now: readonly Digest[], readAt: ReadAt): void {
+/** `isOneLook`: all of it was read by one want. */
+function settle(
+  fold: Folding,
+  sheetId: number,
+  desk: SheetDesk,
+  now: readonly Digest[],
+  readAt: ReadAt,
+  isOneLook: boolean,
+): void {
   const held = fold.state.held(sheetId);
   const found = align(held.rows, now);
   const differing = found.unknown.length + found.changed.filter((row) => !includes(desk.volatile, row)).length;
@@ -138,6 +146,9 @@ function settle(fold: Folding, sheetId: number, desk: SheetDesk, now: readonly D
   for (const stretch of stretchesOf(toRead)) doubt(fold, sheetId, stretch);
   desk.unproven = [];
   for (const stretch of stretchesOf(open)) leaveUnproven(fold, sheetId, stretch);
+  // What moved between the looks at two windows is in neither or in both: no row is where it is said to be until all of
+  // them have been looked at again.
+  if (found.moved && !isOneLook) leaveUnproven(fold, sheetId, { from: 0, to: held.rows.length });
   if (toRead.length > 0 && fold.post.cause !== "edit") desk.restless = true;
   if (!found.moved && open.length === 0 && held.unknownRows === 0) desk.checkedAt = readAt[0];
 }

@@ -68,6 +68,35 @@ export function recognise(
   });
 }
 
+/**
+ * Of rows that are dragged elsewhere Google tells only where they went, as an edit of whole rows. `yes` where such an edit
+ * put what stood in another row; `perhaps` where it could have: it was typed into before it was read, or an equal row stood
+ * there.
+ */
+export function cameFromElsewhere(
+  fold: Folding,
+  reading: ReadingOf<"cells">,
+  stretch: Stretch,
+  rows: readonly Row[],
+): "yes" | "perhaps" | "no" {
+  const { edited, was, sheetId } = reading;
+  const held = fold.state.held(sheetId);
+  const { columns } = held.sheet;
+  if (!edited || edited.column > 0 || edited.columns < columns || edited.rows >= held.rows.length) return "no";
+  // In a sheet of one column each cell is a whole row; with an old value it was typed.
+  if (columns === 1 && was !== undefined) return "no";
+  const others = rows
+    .map((cells, offset) => ({ digest: fold.state.digestOf(cells), before: held.rows[stretch.from + offset] }))
+    .filter(({ digest, before }) => (digest.high !== 0 || digest.low !== 0) && !(before && hasDigest(before, digest)));
+  const keys = new Set(others.map(({ digest }) => `${digest.high | 0} ${digest.low | 0}`));
+  const isElsewhere = held.rows.some(
+    ({ high, low, json }, row) =>
+      json !== null && (row < stretch.from || row >= stretch.to) && high !== 0 && keys.has(`${high} ${low}`),
+  );
+  if (isElsewhere) return "yes";
+  return columns > 1 ? "perhaps" : "no";
+}
+
 /** A typed edit whose surroundings, or whose old value, are not what is held: rows or columns moved, or an event was lost. */
 export function movedUnseen(
   fold: Folding,
