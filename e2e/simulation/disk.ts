@@ -1,6 +1,6 @@
 /** The store of a simulated relay: the memory engine, with what was synced told apart from what may be lost. */
 import { createMemoryLog } from "../../relay-server/log/engines/memory.ts";
-import type { Append, ChangeLog, NewEntry } from "../../relay-server/log/log.ts";
+import type { Append, ChangeLog } from "../../relay-server/log/log.ts";
 
 export type Disk = {
   /** The log as it is now; another object after the tail was lost. */
@@ -11,8 +11,8 @@ export type Disk = {
 };
 
 type Needs = {
-  /** An entry is in the log. */
-  hear: (entry: NewEntry) => void;
+  /** What one post brought is in the log. */
+  hear: (append: Append) => void;
   /** The tail is lost: what the log still holds is told from its beginning. */
   startOver: () => void;
 };
@@ -27,7 +27,7 @@ export function createDisk({ hear, startOver }: Needs): Disk {
     async append(group) {
       await log.append(group);
       groups.push(group);
-      for (const { entry } of group) if (entry) hear(entry);
+      group.forEach(hear);
     },
     async loseTail(count) {
       groups = groups.slice(0, Math.max(0, groups.length - count));
@@ -36,7 +36,7 @@ export function createDisk({ hear, startOver }: Needs): Disk {
       for (const group of groups) {
         for (const { spreadsheetId } of group) await log.create(spreadsheetId);
         await log.append(group);
-        for (const { entry } of group) if (entry) hear(entry);
+        group.forEach(hear);
       }
     },
   };

@@ -19,7 +19,7 @@ const HELP = `npm run simulate -- [--seed N] [--steps M] [--seeds K] [--day DAY]
 
 Plays K simulations of M steps from seed N on: the script, the relay and the mirror in one process, over a simulated
 clock, table, network and store. Prints one JSON line; exits 0 when everything was equal at the end of each.
---day chooses what goes wrong (storm, honest, races, unseen, formulas); without it the seed does.
+--day chooses what goes wrong (${days.join(", ")}); without it the seed does.
 --first stops at the first that fails. --verbose tells everything that happens on standard error.`;
 
 function whole(name: "seed" | "steps" | "seeds"): number {

@@ -128,9 +128,12 @@ function insertAndDelete(table: Table, dice: Dice): GoogleEvent[] {
   return [changed("REMOVE_ROW"), changed("INSERT_ROW")];
 }
 
-function moveRows(table: Table, dice: Dice): GoogleEvent[] {
+function moveRows(table: Table, dice: Dice, isUntold = false): GoogleEvent[] {
   const sheet = sheetOf(table, dice);
-  const [row] = sheet.rows.splice(dice.below(sheet.rows.length), 1);
+  const from = dice.below(sheet.rows.length);
+  // Of an empty row Google tells nothing that says so.
+  if (trimmed(sheet.rows[from] ?? []).length === 0 && !isUntold) return typeCell(table, dice);
+  const [row] = sheet.rows.splice(from, 1);
   const to = dice.below(sheet.rows.length + 1);
   sheet.rows.splice(to, 0, row ?? []);
   return [edited(sheet, to, 0, 1, sheet.columns)];
@@ -174,6 +177,7 @@ function moveColumn(table: Table, dice: Dice): GoogleEvent[] {
   padded(sheet);
   const from = dice.below(sheet.columns);
   const to = dice.below(sheet.columns);
+  if (sheet.rows.every((row) => (row[from] ?? null) === null)) return typeCell(table, dice);
   for (const row of sheet.rows) {
     const [cell] = row.splice(from, 1);
     row.splice(to, 0, cell ?? null);
@@ -222,7 +226,7 @@ const deeds: readonly (readonly [weight: number, deed: Deed])[] = [
   [6, insertRows],
   [5, deleteRows],
   [4, insertAndDelete],
-  [4, moveRows],
+  [4, (table, dice) => moveRows(table, dice)],
   [3, sort],
   [2, insertColumn],
   [2, deleteColumn],
@@ -233,12 +237,9 @@ const deeds: readonly (readonly [weight: number, deed: Deed])[] = [
   [1, reorderSheets],
   [1, replaceAll],
 ];
-/**
- * Deeds of which Google tells all: a move is told where it went, not where it came from, and what a formula shows or a
- * program writes is told nowhere.
- */
-const toldByHalf: readonly Deed[] = [apiWrite, replaceAll, formula, moveRows, moveColumn];
-const toldDeeds = deeds.filter(([, deed]) => !toldByHalf.includes(deed));
+/** What a formula shows or a program writes is told nowhere. */
+const untold: readonly Deed[] = [apiWrite, replaceAll, formula];
+const toldDeeds = deeds.filter(([, deed]) => !untold.includes(deed));
 
 /** In one of few cells, beside the box that is ticked. */
 function typeAbove(table: Table, dice: Dice): GoogleEvent[] {
@@ -248,6 +249,32 @@ function typeAbove(table: Table, dice: Dice): GoogleEvent[] {
   put(sheet, 1, column, dice.pick(["a", "b"]));
   // Google sometimes withholds what was there.
   return [edited(sheet, 1, column, 1, 1, dice.chance(0.3) ? oldValue : undefined)];
+}
+
+/** Always in the same cell, and Google never says what was there. */
+function typeAgain(table: Table, dice: Dice): GoogleEvent[] {
+  const sheet = table.sheets[0] as Sheet;
+  put(sheet, 1, 0, dice.pick(["a", "b", "c", "d"]));
+  return [edited(sheet, 1, 0, 1, 1)];
+}
+
+/** In another sheet, so that the relay hears of something. */
+function typeElsewhere(table: Table, dice: Dice): GoogleEvent[] {
+  const sheet = table.sheets[1] as Sheet;
+  put(sheet, 1, 1, dice.below(100));
+  return [edited(sheet, 1, 1, 1, 1)];
+}
+
+/** A program drags a row elsewhere: nothing is told. */
+function dragUntold(table: Table, dice: Dice): GoogleEvent[] {
+  moveRows(table, dice, true);
+  return [];
+}
+
+/** A program takes a row out and puts another in. */
+function replaceUntold(table: Table, dice: Dice): GoogleEvent[] {
+  insertAndDelete(table, dice);
+  return [];
 }
 
 const trimmed = (row: readonly Held[]): readonly Held[] => row.slice(0, row.findLastIndex((held) => held !== null) + 1);
@@ -277,8 +304,25 @@ const deedsOf: Record<Day, typeof deeds> = {
     [2, toggle],
     [3, typeAbove],
   ],
-  unseen: [[1, editAmongMoved]],
+  late: [
+    [2, typeAgain],
+    [3, typeElsewhere],
+  ],
+  lists: [
+    [3, sort],
+    [1, typeCell],
+  ],
+  windows: [
+    [3, dragUntold],
+    [1, replaceUntold],
+  ],
+  unseen: [
+    [2, editAmongMoved],
+    [1, (table, dice) => moveRows(table, dice)],
+  ],
   formulas: [[1, typeCell]],
+  slow: [[1, typeCell]],
+  restless: [[1, typeCell]],
 };
 
 /** Does one thing to the table; answers its name and what Google tells of it. */

@@ -14,8 +14,6 @@ export type Plant = {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
-  /** A second guard against the same, which goes with it. */
-  readonly also?: { readonly find: string; readonly replace: string };
   /** On which day it shows, and within how many seeds. */
   readonly day: Day;
   readonly seeds: number;
@@ -25,13 +23,8 @@ export type Plant = {
 const cells = "relay-server/wants/fold/cells.ts";
 const digests = "relay-server/wants/fold/digests.ts";
 const fold = "relay-server/wants/fold/fold.ts";
+const placing = "relay-server/wants/placing.ts";
 
-/**
- * Not here, since other guards make up for them in every schedule that was played: a retry later than the memory of reading
- * times or than a restart (what it disagrees with is mostly told apart by the old value, or still remembered), an older list
- * of digests after a newer one, and a round of windows across a move (all of which digests of rows find out at the next
- * look). What was read before the relay started has a test of its own in relay-server/wants.
- */
 export const plants: readonly Plant[] = [
   {
     name: "a reading that agrees is not remembered: a checkbox ticked, unticked and ticked again",
@@ -60,8 +53,8 @@ export const plants: readonly Plant[] = [
   {
     name: "an insertion and a deletion that nobody told go unnoticed under an edit",
     file: cells,
-    find: "!lease && movedUnseen(fold, reading, area)",
-    replace: "!lease && false",
+    find: 'if (isTyped && (came === "yes" || movedUnseen(fold, reading, area)))',
+    replace: 'if (isTyped && came === "yes")',
     day: "unseen",
     seeds: 50,
   },
@@ -76,9 +69,9 @@ export const plants: readonly Plant[] = [
   {
     name: "of a sheet with formulas only the rows that have a formula's text are compared",
     file: digests,
-    find: "  for (const stretch of stretchesOf(found.changed)) doubt(fold, sheetId, stretch);",
+    find: "  for (const stretch of stretchesOf(toRead)) doubt(fold, sheetId, stretch);",
     replace:
-      '  for (const stretch of stretchesOf(found.changed.filter((row) => fold.state.row(sheetId, row)?.some((cell) => typeof cell === "object")))) doubt(fold, sheetId, stretch);',
+      '  for (const stretch of stretchesOf(toRead.filter((row) => fold.state.row(sheetId, row)?.some((cell) => typeof cell === "object")))) doubt(fold, sheetId, stretch);',
     day: "formulas",
     seeds: 20,
   },
@@ -100,11 +93,61 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "a row that changes at every look is wanted for ever",
-    file: "relay-server/wants/issue.ts",
-    find: "const isTired = post.n >= limits.runMaxRounds;",
-    replace: "const isTired = false;",
-    day: "storm",
-    seeds: 300,
+    file: "relay-server/wants/fold/volatile.ts",
+    find: "const read = desk.readBy?.run === post.run ? desk.readBy.rows : undefined;",
+    replace: "const read = desk.readBy?.run === `${post.run}?` ? desk.readBy.rows : undefined;",
+    day: "restless",
+    seeds: 10,
+  },
+  {
+    name: "a reading that comes later than anything is remembered is applied",
+    file: placing,
+    find: "Math.max(desk.startedAt, now - limits.readingMemoryMs)",
+    replace: "Math.max(desk.startedAt, now - 1e9)",
+    day: "late",
+    seeds: 60,
+    steps: 48,
+  },
+  {
+    name: "a reading from before the relay's start is applied after it",
+    file: placing,
+    find: "Math.max(desk.startedAt, now - limits.readingMemoryMs)",
+    replace: "now - limits.readingMemoryMs",
+    day: "late",
+    seeds: 60,
+    steps: 48,
+  },
+  {
+    name: "an older list of digests that comes after newer rows is believed",
+    file: digests,
+    find: "(!earlier.every((stamp) => isAfter(arrival, stamp)) || !isAboveFloor",
+    replace: "(false || !isAboveFloor",
+    day: "lists",
+    seeds: 150,
+  },
+  {
+    name: "a row that moved between two looks of one check counts as checked",
+    file: digests,
+    find: "if (found.moved && !isOneLook)",
+    replace: "if (false)",
+    day: "windows",
+    seeds: 60,
+  },
+  {
+    name: "of a row that was dragged only the place is believed that it went to",
+    file: cells,
+    find: '!lease && isWhole ? cameFromElsewhere(fold, reading, stretch, rows) : "no"',
+    replace: '!lease && isWhole ? ("no" as string) : "no"',
+    day: "unseen",
+    seeds: 20,
+  },
+  {
+    name: "values that changed while formulas were read make a torn row",
+    file: "apps-script/reading/rectangles.ts",
+    find: "isSettled: !isPending && sameValues(values, again)",
+    replace: "isSettled: !isPending",
+    day: "slow",
+    seeds: 60,
   },
   {
     name: "an id that was taken is answered as before, whatever its contents",

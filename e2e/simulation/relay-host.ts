@@ -7,6 +7,9 @@ import { createIngest, type Ingest, type PostHeaders } from "../../relay-server/
 import { DiskFullError, type ChangeLog } from "../../relay-server/log/log.ts";
 import { converse } from "../../relay-server/socket/conversation.ts";
 import { createLogger, createMetrics } from "../../relay-server/telemetry/telemetry.ts";
+import type { CallAnswer } from "../../apps-script/calls/calls.ts";
+import { createCaller } from "../../relay-server/call/call.ts";
+import type { CallResult } from "../../relay-server/call/web-apps.ts";
 import type { Clock, Trace } from "./clock.ts";
 import type { Dice } from "./dice.ts";
 import type { Disk } from "./disk.ts";
@@ -14,6 +17,9 @@ import type { ServerSocket } from "./wire.ts";
 import type { Weather } from "./weather.ts";
 
 export const SPREADSHEET_ID = "simulated-0001";
+
+/** The script at Google, as the relay calls it: its answer, or nothing. */
+export type Script = (contents: string) => Promise<CallAnswer | undefined>;
 
 export type HttpAnswer = { readonly status: number; readonly text: string };
 
@@ -25,6 +31,8 @@ export type RelayHost = {
   /** Takes the other end of a socket; false when nobody listens. */
   accept: (socket: ServerSocket) => boolean;
   crash: (downMs: number) => void;
+  /** How the relay reaches the script's web app, once there is one. */
+  callsGoTo: (script: Script) => void;
   ingest: () => Ingest | undefined;
   readonly crashes: () => number;
   readonly faults: readonly string[];
@@ -64,6 +72,8 @@ export function createRelayHost({ clock, dice, disk, weather, trace }: Needs): R
   const faults: string[] = [];
   let crashes = 0;
   let life: Life | undefined;
+  let script: Script | undefined;
+  let calls = 0;
 
   const hits = (odds: keyof Weather["odds"]): boolean => weather.isStormy && dice.chance(weather.odds[odds]);
 
@@ -94,7 +104,31 @@ export function createRelayHost({ clock, dice, disk, weather, trace }: Needs): R
         elapsed: clock.now,
       });
     };
+    const caller = createCaller({
+      ingest,
+      webApps: { mayCall: () => script !== undefined, ask, stop: () => {} },
+      keysOf: (spreadsheetId) => access.keysOf(spreadsheetId),
+      now: wholeNow,
+      after: (ms, run) => clock.after(ms, () => mine.isAlive && run()),
+      randomId: () => `call-${(calls += 1)}`,
+      die: dice.next,
+      onCall: (_spreadsheetId, outcome, rounds) => trace(`a call: ${outcome} after ${rounds} rounds`),
+      onFault,
+    });
+    caller.start([SPREADSHEET_ID]);
+    ends.add(() => void caller.stop());
     life = Object.assign(mine, { ingest, feed });
+  }
+
+  /** A call of the web app over a bad network. */
+  async function ask(_address: string, body: string): Promise<CallResult> {
+    await clock.sleep(weather.isStormy ? dice.between(20, 400) : 20);
+    if (hits("lostCall") || !script) return { ok: false, code: "unreachable" };
+    const answer = await script(body);
+    await clock.sleep(weather.isStormy ? dice.between(20, 400) : 20);
+    clock.owe(3);
+    if (!answer || hits("lostCall")) return { ok: false, code: "timeout" };
+    return answer.ok ? { ok: true, post: answer } : { ok: false, code: "refused", detail: answer.code };
   }
 
   /** Every access to the store takes its time, may be the last thing this life does, and a commit may be refused. */
@@ -214,6 +248,7 @@ export function createRelayHost({ clock, dice, disk, weather, trace }: Needs): R
       return true;
     },
     crash,
+    callsGoTo: (there) => void (script = there),
     ingest: () => life?.ingest,
     crashes: () => crashes,
     faults,

@@ -13,7 +13,8 @@ import {
   type SlowHands,
 } from "../../apps-script/effects/effects.ts";
 import { keys } from "../../apps-script/settings/settings.ts";
-import { onChange, onEdit, onTick, onWish } from "../../apps-script/runs/runs.ts";
+import { onCall, type CallAnswer } from "../../apps-script/calls/calls.ts";
+import { budgets, onChange, onEdit, onTick, onWish } from "../../apps-script/runs/runs.ts";
 import type { Clock, Trace } from "./clock.ts";
 import type { Dice } from "./dice.ts";
 import { SPREADSHEET_ID, type RelayHost } from "./relay-host.ts";
@@ -30,7 +31,13 @@ export type Scripts = {
   tick: () => void;
   /** Somebody asks for a full check. */
   check: () => void;
+  /** Somebody opens the panel in the sheet. */
+  panel: () => void;
+  /** What the web app answers to this, or nothing when the run breaks off. */
+  call: (contents: string) => Promise<CallAnswer | undefined>;
   readonly running: () => number;
+  /** Posts that are under way although their runs have ended. */
+  readonly abandoned: () => number;
   /** Whether something waits in the outbox. */
   readonly keepsSomething: () => boolean;
   /** What was measured of all runs so far. */
@@ -46,6 +53,8 @@ type Needs = {
   table: Table;
   relay: RelayHost;
   trace: Trace;
+  /** The script is deployed as a web app, too. */
+  hasWebApp: boolean;
 };
 
 /** About how long Google takes for each, in milliseconds; what is not named takes none. */
@@ -71,8 +80,9 @@ const FETCH_TIMEOUT_MS = 60_000;
 const MOST_POSTS_OF_A_RUN = 260;
 
 const TRIGGER = "trigger-1";
+const WEB_APP = "https://script.example/macros/s/simulated/exec";
 
-export function createScripts({ clock, dice, weather, table, relay, trace }: Needs): Scripts {
+export function createScripts({ clock, dice, weather, table, relay, trace, hasWebApp }: Needs): Scripts {
   const properties: Record<string, string> = {
     [keys.connection]: JSON.stringify({
       url: "https://relay.example",
@@ -92,15 +102,19 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
   let running = 0;
   let ids = 0;
   let lockedBy: object | undefined;
+  let abandoned = 0;
+  const seenCalls = new Set<string>();
 
   const hits = (odds: keyof Weather["odds"]): boolean => weather.isStormy && dice.chance(weather.odds[odds]);
   const takes = (ms: number): number => (weather.isStormy ? dice.between(ms / 2, ms * 4) : ms);
 
-  function start(name: string, program: Program<unknown>, range?: Rectangle): void {
+  function start<T>(name: string, program: Program<T>, range?: Rectangle): Promise<T | undefined> {
     counts.runs += 1;
     running += 1;
     const number = counts.runs;
-    const run = { number, posts: 0 };
+    let breakOff: (value: undefined) => void = () => {};
+    const broken = new Promise<undefined>((resolve) => (breakOff = resolve));
+    const run: ScriptRun = { number, posts: 0, abandon: () => end("is ended with a post under way") };
     trace(`run ${number} ${name} starts`);
     let isOver = false;
     const end = (how: string): void => {
@@ -109,20 +123,27 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
       running -= 1;
       if (lockedBy === run) lockedBy = undefined;
       trace(`run ${number} ${how}`);
+      breakOff(undefined);
     };
     const hands = handsOf(run, range, () => end("is killed"));
-    runAsync(program, hands).then(
-      () => end("ends"),
+    const result = runAsync(program, hands).then(
+      (value) => {
+        end("ends");
+        return value;
+      },
       (error: unknown) => {
         // What a run throws is logged at Google and seen by nobody; here it is a fault of ours.
         if (!isOver) faults.push(`run ${number} ${name} threw ${String(error)}`);
         end("throws");
+        return undefined;
       },
     );
+    return Promise.race([result, broken]);
   }
 
   function handsOf(run: ScriptRun, range: Rectangle | undefined, kill: () => void): SlowHands {
-    const skewMs = weather.isStormy ? dice.between(-500, 500) : 0;
+    const { clockSkewMs } = weather.odds;
+    const skewMs = weather.isStormy ? dice.between(-clockSkewMs, clockSkewMs) : 0;
     const isCaching = hits("cachedRun");
     const cache = new Map<string, unknown>();
 
@@ -170,7 +191,11 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
       unlock: () => {
         if (lockedBy === run) lockedBy = undefined;
       },
-      firstSeen: () => true,
+      firstSeen({ id }) {
+        if (seenCalls.has(id)) return false;
+        seenCalls.add(id);
+        return true;
+      },
       spreadsheetId: () => SPREADSHEET_ID,
       spreadsheet: () => table.describe(),
       timeZone: () => "Etc/UTC",
@@ -189,7 +214,7 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
       triggers: () => [{ uid: TRIGGER, handler: "handleEdit" }],
       installTriggers: () => [],
       removeTriggers: () => 0,
-      webApp: () => undefined,
+      webApp: () => (hasWebApp ? WEB_APP : undefined),
       sign: ({ key: secret, text }) =>
         createHmac("sha256", Buffer.from(secret.replace(/^whsec_/, ""), "base64"))
           .update(text)
@@ -243,6 +268,16 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
       });
     }
     if (hits("forgedPost")) clock.after(dice.between(1, 30_000), () => void forge(id, timestamp, body));
+    if (hits("abandonedPost")) {
+      abandoned += 1;
+      clock.after(dice.chance(0.5) ? dice.between(1_000, 50_000) : dice.between(60_000, 240_000), () => {
+        abandoned -= 1;
+        trace(`post ${id} arrives, abandoned`);
+        void relay.post(headers, bytes);
+      });
+      run.abandon();
+      return new Promise(() => {});
+    }
     const isLate = hits("latePost");
     const wayMs = isLate ? dice.between(1_000, 90_000) : takes(40);
     const answer = (async (): Promise<Sent> => {
@@ -284,21 +319,24 @@ export function createScripts({ clock, dice, weather, table, relay, trace }: Nee
         const delay = hits("lateRun") ? dice.between(500, 30_000) : takes(150);
         clock.after(delay, () => {
           const facts = { triggerUid: TRIGGER, email: undefined };
-          if (event.kind === "edit") start("edit", onEdit({ ...facts, oldValue: event.oldValue }), event.range);
-          else start(event.changeType, onChange({ ...facts, changeType: event.changeType }));
+          if (event.kind === "edit") void start("edit", onEdit({ ...facts, oldValue: event.oldValue }), event.range);
+          else void start(event.changeType, onChange({ ...facts, changeType: event.changeType }));
         });
       }
     },
-    tick: () => start("tick", onTick({ triggerUid: TRIGGER, email: undefined })),
-    check: () => start("check", onWish("manual", 300_000)),
+    tick: () => void start("tick", onTick({ triggerUid: TRIGGER, email: undefined })),
+    check: () => void start("check", onWish("manual", 300_000)),
+    panel: () => void start("panel", onWish("call", budgets.panelMs)),
+    call: (contents) => start("call", onCall(contents)),
     running: () => running,
+    abandoned: () => abandoned,
     keepsSomething: () => Object.keys(properties).some((name) => name.startsWith(keys.outboxPrefix)),
     counts,
     faults,
   };
 }
 
-type ScriptRun = { readonly number: number; posts: number };
+type ScriptRun = { readonly number: number; posts: number; readonly abandon: () => void };
 
 type Told = { kind: string; sheetId?: number; from?: number; to?: number; axis?: string; at?: { row: number } };
 

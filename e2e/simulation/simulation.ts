@@ -5,7 +5,7 @@
  */
 import { limits } from "@sheetwire/shared/limits";
 import { createClock, type Trace } from "./clock.ts";
-import { createDice, hashed } from "./dice.ts";
+import { createDice, hashed, type Dice } from "./dice.ts";
 import { createDisk } from "./disk.ts";
 import { createMemoryCopy, type ReadableCopy } from "./memory-copy.ts";
 import { act } from "./people.ts";
@@ -13,7 +13,7 @@ import { createRelayHost, SPREADSHEET_ID } from "./relay-host.ts";
 import { createScripts } from "./scripts.ts";
 import { Table, type Formula, type Held } from "./table.ts";
 import { judge, silentErrors } from "./verdict.ts";
-import { oathOf, oddsOf, type Day, type Weather } from "./weather.ts";
+import { calendar, planOf, type Day, type DayPlan, type Weather } from "./weather.ts";
 import { dialer } from "./wire.ts";
 import { createWitness } from "./witness.ts";
 import { startWorker } from "./worker.ts";
@@ -60,15 +60,18 @@ const START = Date.UTC(2026, 5, 1, 12);
 
 export async function simulate(plan: SimulationPlan): Promise<Outcome> {
   const dice = createDice(plan.seed);
-  const restore = dice.fork("limits").chance(0.4) ? shrinkLimits() : () => {};
+  const day = plan.day ?? dice.fork("day").pick(calendar);
+  const weather: DayPlan = planOf[day];
+  const isSmall = weather.isSmall ?? dice.fork("limits").chance(0.4);
+  const restore = isSmall ? shrinkLimits() : () => {};
   try {
-    return await play(plan);
+    return await play(plan, day);
   } finally {
     restore();
   }
 }
 
-async function play(plan: SimulationPlan): Promise<Outcome> {
+async function play(plan: SimulationPlan, day: Day): Promise<Outcome> {
   const dice = createDice(plan.seed);
   const clock = createClock(START);
   let hash = 0;
@@ -78,21 +81,25 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
     hash = hashed(`${clock.now()} ${short}`, hash);
     plan.onTrace?.(`${Math.round(clock.now() - START)} ${typeof line === "string" ? line : line()}`);
   };
-  const chosen = dice.fork("day").below(20);
-  const day: Day =
-    plan.day ??
-    (chosen < 9 ? "storm" : chosen < 14 ? "honest" : chosen < 17 ? "races" : chosen < 19 ? "unseen" : "formulas");
-  const weather: Weather = { isStormy: false, odds: oddsOf[day] };
+  const dayPlan: DayPlan = planOf[day];
+  const { odds, breaks, ticks: tickOdds, crashes, silence } = dayPlan;
+  const weather: Weather = { isStormy: false, odds };
   const table = firstTable(day);
-  const witness = createWitness(table, clock, oathOf[day]);
+  const witness = createWitness(table, clock, dayPlan);
   const disk = createDisk(witness);
   const relay = createRelayHost({ clock, dice: dice.fork("relay"), disk, weather, trace });
-  const scripts = createScripts({ clock, dice: dice.fork("scripts"), weather, table, relay, trace });
+  const hasWebApp = (day === "storm" || day === "honest") && dice.fork("web app").chance(0.4);
+  const scripts = createScripts({ clock, dice: dice.fork("scripts"), weather, table, relay, trace, hasWebApp });
+  if (hasWebApp) relay.callsGoTo(scripts.call);
   const copy = plan.copy ?? createMemoryCopy(SPREADSHEET_ID);
   const dial = dialer({ clock, dice: dice.fork("wire"), weather, accept: relay.accept, trace });
   const worker = startWorker({ clock, dice: dice.fork("worker"), weather, copy, relay, dial, trace });
 
-  scripts.check();
+  const check = (begin: () => void): void => {
+    witness.checkBegins();
+    begin();
+  };
+  check(scripts.check);
   await clock.run(clock.now() + 60_000);
 
   weather.isStormy = true;
@@ -100,33 +107,47 @@ async function play(plan: SimulationPlan): Promise<Outcome> {
   const scene = { table, relay, disk, copy, scripts, witness };
   const silent: string[] = [];
   for (let step = 0; step < plan.steps && silent.length === 0; step += 1) {
-    const isCalm = day === "unseen" || day === "formulas";
-    const isBreak = isCalm || people.chance(day === "races" ? 0.3 : 0.1);
+    const isBreak = people.chance(breaks);
     await clock.run(clock.now() + (isBreak ? people.between(10_000, 100_000) : people.between(0, 1_500)));
-    if (isCalm) silent.push(...(await silentErrors(scene)));
+    if (silence === "each" && isBreak) silent.push(...(await silentErrors(scene)));
+    if (day === "slow") table.freeze("count");
+    if (day === "slow") table.freeze("spill");
     const { name, events } = act(table, people, day);
     witness.look();
     trace(`somebody: ${name}`);
     for (const event of events) scripts.tell(event);
-    if (isCalm) continue;
-    if (people.chance(0.04)) scripts.tick();
-    if (people.chance(day === "races" ? 0.12 : 0.02)) relay.crash(people.between(100, 30_000));
-    if (people.chance(0.02)) worker.crash();
+    if (day === "slow") recalculateSoon(people);
+    if (people.chance(tickOdds)) check(scripts.tick);
+    if (people.chance(crashes.relay)) relay.crash(people.between(100, 30_000));
+    if (people.chance(crashes.worker)) worker.crash();
+    if (people.chance(crashes.worker)) scripts.panel();
   }
   await clock.run(clock.now() + people.between(0, 5_000));
+
+  /** One kind of formula after the other, each in one go, and so far apart that no reading meets two of them. */
+  function recalculateSoon(chance: Dice): void {
+    const first = chance.between(0, 1_200);
+    const calculate = (fn: Formula["fn"]) => (): void => {
+      table.recalculate(fn);
+      witness.look();
+    };
+    clock.after(first, calculate("count"));
+    clock.after(first + chance.between(1_500, 3_000), calculate("spill"));
+  }
 
   // The faults stop. What is under way may arrive yet, late as it is.
   weather.isStormy = false;
   table.isRestless = false;
-  await clock.run(clock.now() + 200_000);
-  if (day !== "storm") silent.push(...(await silentErrors(scene)));
+  await clock.run(clock.now() + 260_000);
+  if (silence !== "after checks") silent.push(...(await silentErrors(scene)));
   const most = table.sheets.length + 1;
   let ticks = 0;
   let verdict = await judge(scene);
   while (ticks < most && (ticks === 0 || verdict.problems.length > 0)) {
-    scripts.tick();
+    check(scripts.tick);
     ticks += 1;
-    await clock.run(clock.now() + limits.tickEveryMs / 4);
+    // Where the web app works, it is called for everything once in so long, and the script's own timer leaves that to it.
+    await clock.run(clock.now() + limits.tickEveryMs / (hasWebApp ? 1 : 4));
     verdict = await judge(scene);
   }
   worker.stop();
@@ -156,7 +177,10 @@ function firstTable(day: Day): Table {
   second.rows = [["x", "w"], ["y"], [], ["z", "z", "z"], []];
   const result = (formula: Formula): Held => ({ formula });
   if (day === "storm") second.rows[0] = ["x", result({ fn: "count", of: first.sheetId })];
-  if (day === "formulas") {
+  if (day === "restless") {
+    table.addSheet("Results", 4, 2).rows = [["time", result({ fn: "volatile" })], ["end"], [], []];
+  }
+  if (day === "formulas" || day === "slow") {
     // Nobody types into the sheet of results, so that each edit is of one sheet and shows in the other.
     const third = table.addSheet("Results", 6, 3);
     third.rows = [[result({ fn: "count", of: 1 }), null, result({ fn: "spill", of: 2 })], ["end"], [], [], [], []];

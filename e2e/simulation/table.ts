@@ -24,6 +24,8 @@ export class Table {
   ticks = 0;
   isRestless = true;
   #nextSheetId = 1;
+  /** What formulas still show, by their function: the sheets as they were when it was calculated last. */
+  readonly #stale = new Map<Formula["fn"], Sheet[]>();
 
   addSheet(title: string, rows: number, columns: number): Sheet {
     const sheet: Sheet = {
@@ -40,6 +42,22 @@ export class Table {
 
   sheet(sheetId: number): Sheet | undefined {
     return this.sheets.find((one) => one.sheetId === sheetId);
+  }
+
+  /** From here on these formulas show what they show now, until they are calculated again. */
+  freeze(fn: Formula["fn"]): void {
+    this.#stale.set(
+      fn,
+      this.sheets.map((sheet) => ({ ...sheet, rows: sheet.rows.map((row) => row.slice()) })),
+    );
+  }
+
+  recalculate(fn: Formula["fn"]): void {
+    this.#stale.delete(fn);
+  }
+
+  #source(fn: Formula["fn"], sheetId: number): Sheet | undefined {
+    return (this.#stale.get(fn) ?? this.sheets).find((one) => one.sheetId === sheetId);
   }
 
   size(sheetId: number): Size | undefined {
@@ -130,7 +148,7 @@ export class Table {
 
   #result(formula: Formula, own: number): CellValue {
     if (formula.fn === "volatile") return this.ticks;
-    const other = formula.of === own ? undefined : this.sheet(formula.of);
+    const other = formula.of === own ? undefined : this.#source(formula.fn, formula.of);
     if (formula.fn === "count") {
       const cells = (other?.rows ?? []).flat();
       return cells.filter((cell) => cell !== null && cell !== undefined).length;
@@ -144,7 +162,7 @@ export class Table {
       const held = sheet.rows[above]?.[column] ?? null;
       if (held === null) continue;
       if (typeof held !== "object" || held.formula.fn !== "spill" || held.formula.of === sheet.sheetId) return null;
-      return plain(this.sheet(held.formula.of)?.rows[row - above]?.[0]);
+      return plain(this.#source("spill", held.formula.of)?.rows[row - above]?.[0]);
     }
     return null;
   }

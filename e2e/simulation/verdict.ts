@@ -80,7 +80,7 @@ export async function silentErrors({ table, disk, scripts, witness }: Scene): Pr
     desk.sheetsSince !== undefined ||
     [...desk.sheets.values()].some((sheet) => sheet.doubts.length > 0 || sheet.digestsSince !== undefined) ||
     told.some((sheet) => sheet.rows.includes(null));
-  return isOpen || scripts.keepsSomething() || scripts.running() > 0 ? [] : problems;
+  return isOpen || scripts.keepsSomething() || scripts.running() + scripts.abandoned() > 0 ? [] : problems;
 }
 
 /** The state that the log tells of from its beginning, with every seq once, in order, and the chain that was promised. */
