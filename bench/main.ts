@@ -2,6 +2,7 @@
  * `npm run bench [-- NAME … | -- NAME OPTIONS]`: each answers its questions with one JSON line each. Medians; the machine is
  * noisy. Options belong to the one bench that is named before them.
  */
+import { benchConverge } from "./converge/converge.ts";
 import { benchMirror, mirrorUsage } from "./mirror/mirror.ts";
 import { benchRelay, relayUsage } from "./relay/relay.ts";
 import { benchWants } from "./wants.ts";
@@ -10,6 +11,7 @@ type Bench = { run: (options: readonly string[]) => void | Promise<void>; usage?
 
 const benches: Record<string, Bench> = {
   wants: { run: benchWants },
+  converge: { run: benchConverge },
   relay: { run: benchRelay, usage: relayUsage },
   mirror: { run: benchMirror, usage: mirrorUsage },
 };

@@ -85,7 +85,8 @@ function openGuest(dataDir: string, relayUrl: string): { grant: Programs["grant"
 const actedSchema = z.looseObject({ applied: z.number().optional(), detail: z.string().optional() });
 const clockSchema = z.looseObject({ now: z.iso.datetime().transform((text) => Date.parse(text)) });
 
-function googleOf(url: string): Google {
+/** What is asked of a stand-in for Google at this address. */
+export function googleOf(url: string): Google {
   async function call(method: string, path: string, body?: unknown): Promise<unknown> {
     const response = await fetch(`${url}/control${path}`, {
       method,

@@ -6,10 +6,13 @@ import { hashed } from "../simulation/dice.ts";
 
 export type Traffic = {
   posts: number;
+  /** Of posts and their answers, without headers. */
+  bytes: number;
   /** Posts that answer wants. */
   wantsRounds: number;
   /** Cells of content that were sent, and those of rows that had been sent before with the same contents. */
   cellsSent: number;
+  rowsSent: number;
   cellsAgain: number;
 };
 
@@ -37,7 +40,7 @@ const readingsSchema = z.object({
   ),
 });
 
-const empty = (): Traffic => ({ posts: 0, wantsRounds: 0, cellsSent: 0, cellsAgain: 0 });
+const empty = (): Traffic => ({ posts: 0, bytes: 0, wantsRounds: 0, cellsSent: 0, rowsSent: 0, cellsAgain: 0 });
 
 export async function openTap(relayUrl: string): Promise<Tap> {
   let traffic = empty();
@@ -52,6 +55,7 @@ export async function openTap(relayUrl: string): Promise<Tap> {
       for (const row of [...(cells ?? []), ...(rows ?? []).map(([, held]) => held)]) {
         const size = row.filter((cell) => cell !== null).length;
         const known = `${sheetId} ${hashed(JSON.stringify(row))}`;
+        traffic.rowsSent += 1;
         traffic.cellsSent += size;
         if (seen.has(known)) traffic.cellsAgain += size;
         seen.add(known);
@@ -65,13 +69,17 @@ export async function openTap(relayUrl: string): Promise<Tap> {
     asked.on("end", () => {
       const body = Buffer.concat(parts);
       const isPost = asked.method === "POST" && (asked.url ?? "").endsWith("/posts");
-      if (isPost) count(body.toString("utf8"));
+      if (isPost) {
+        traffic.bytes += body.length;
+        count(body.toString("utf8"));
+      }
       const passed = request(new URL(asked.url ?? "/", relayUrl), { method: asked.method, headers: asked.headers });
       passed.on("response", (response) => {
         const pieces: Buffer[] = [];
         response.on("data", (piece: Buffer) => pieces.push(piece));
         response.on("end", () => {
           const full = Buffer.concat(pieces);
+          if (isPost) traffic.bytes += full.length;
           const text = isPost && isDeaf && response.statusCode === 202 ? withoutWants(full) : full;
           answer.writeHead(response.statusCode ?? 502, {
             "content-type": response.headers["content-type"] ?? "application/json",
