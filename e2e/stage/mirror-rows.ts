@@ -241,11 +241,18 @@ async function readMirror(spreadsheetId: string): Promise<MirrorCopy | null> {
 function told(cell: ControlCell | undefined): string {
   if (cell === null || cell === undefined || cell === "") return "";
   const rich = typeof cell === "object" ? cell : { v: cell };
-  const value = rich.v === null ? "" : typeof rich.v === "boolean" ? String(rich.v).toUpperCase() : String(rich.v);
+  const held = typeof rich.v === "number" && isTime(rich.d) ? Math.round(rich.v * DAY_MS) / DAY_MS : rich.v;
+  const value = held === null ? "" : typeof held === "boolean" ? String(held).toUpperCase() : String(held);
   const display = rich.d ?? rich.e ?? value;
   if (value === "" && display === "" && rich.f === undefined) return "";
   return JSON.stringify([value === "" ? "blank" : typeof rich.v, value, rich.f ?? "", rich.e ?? "", display]);
 }
+
+const DAY_MS = 86_400_000;
+
+/** A date's or a time's display. Google hands such a number to scripts to the millisecond; below 0 it shows nothing. */
+const isTime = (display: string | undefined): boolean =>
+  display !== undefined && (display === "" || /\d[-/:]\d|\d\.\d+\./.test(display));
 
 /** The first places in which a mirror differs from the sheet, in words without contents; none when they are equal. */
 export function differencesOf(
