@@ -147,7 +147,7 @@ test("SIGTERM and SIGINT end it cleanly: readers are told, the exit code is 0, i
     expect(await code).toBe(0);
     expect(existsSync(listening)).toBe(false);
   }
-}, 30_000);
+}, 60_000);
 
 test("nothing that was typed, no key and no token comes into its lines, its numbers or its refusals", async () => {
   const relay = await house.relay();
@@ -186,7 +186,7 @@ test("nothing that was typed, no key and no token comes into its lines, its numb
   expect(relay.said().split("\n").length).toBeGreaterThan(10);
   const secrets = [canary, ingestKey, ingestKey.slice(6), token, token.slice(4), "Q0FOQVJZ"];
   expect(secrets.filter((secret) => all.includes(secret))).toEqual([]);
-}, 30_000);
+}, 60_000);
 
 test("what a deployer can put right is said in a sentence, with exit code 2", async () => {
   await expect(house.relay({ SHEETWIRE_PORT: "many" })).rejects.toThrow(/ended with 2: SHEETWIRE_PORT takes a port/);
@@ -198,7 +198,7 @@ test("what a deployer can put right is said in a sentence, with exit code 2", as
   // However it ended, the next one may begin.
   await second.kill("SIGKILL");
   await house.relay();
-}, 30_000);
+}, 60_000);
 
 test("the command says on stderr what to do, and exits with 1", async () => {
   const cases: [string[], Record<string, string>, RegExp][] = [

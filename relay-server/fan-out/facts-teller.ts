@@ -8,6 +8,9 @@ export type FactsTeller = {
 
 /** Facts are told at most once in this time for a spreadsheet, in milliseconds. */
 const AT_MOST_EVERY_MS = 250;
+/** With many readers less often, so that facts cost little beside changes: so much a reader, up to a bound, in milliseconds. */
+const PER_READER_MS = 2;
+const RARELY_MS = 5_000;
 /** And at least once in this time while somebody reads: so that readers hear that the relay is alive, in milliseconds. */
 const AT_LEAST_EVERY_MS = 15_000;
 
@@ -15,6 +18,7 @@ type Needs = {
   /** Who reads what. */
   fanOut: {
     watched(): readonly string[];
+    watchers(spreadsheetId: string): number;
     readersOf(spreadsheetId: string): readonly { tell(status: string): void }[];
   };
   factsOf: (spreadsheetId: string) => Promise<RelayFacts>;
@@ -42,11 +46,16 @@ export function createFactsTeller({ fanOut, factsOf, elapsed, onFault }: Needs):
     for (const spreadsheetId of toldAt.keys()) if (!watched.has(spreadsheetId)) toldAt.delete(spreadsheetId);
     for (const spreadsheetId of watched) {
       const last = toldAt.get(spreadsheetId);
-      if (last !== undefined && !changed.has(spreadsheetId) && elapsed() - last < AT_LEAST_EVERY_MS) continue;
+      const hasChanged = changed.has(spreadsheetId);
+      const pauseMs = hasChanged
+        ? Math.min(RARELY_MS, fanOut.watchers(spreadsheetId) * PER_READER_MS)
+        : AT_LEAST_EVERY_MS;
+      if (last !== undefined && elapsed() - last < pauseMs) continue;
+      changed.delete(spreadsheetId);
       toldAt.set(spreadsheetId, elapsed());
       void tell(spreadsheetId);
     }
-    changed.clear();
+    for (const spreadsheetId of changed) if (!watched.has(spreadsheetId)) changed.delete(spreadsheetId);
   }, AT_MOST_EVERY_MS);
   timer.unref();
 

@@ -109,6 +109,7 @@ export function createEntryRows(db: DatabaseSync) {
       const since = sql.since.get(key, moment);
       const end = Number(sql.last.get(key)?.["last_seq"] ?? 0);
       let due = since ? (this.endBefore(key, Number(since["last_seq"]) - 1)?.seq ?? 0) : end;
+      if (maxBytes === Number.MAX_SAFE_INTEGER) return due;
       let bytes = 0;
       for (const row of sql.newestFirst.iterate(key)) {
         const [lastSeq, length] = row as unknown as [number, number];

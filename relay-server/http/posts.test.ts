@@ -1,0 +1,112 @@
+/** The door for posts at the level of bytes: what it says before it has read them, and when it hangs up. */
+import { createConnection, type Socket } from "node:net";
+import { limits } from "@sheetwire/shared/limits";
+import { problemSchema } from "@sheetwire/shared/protocol";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { letIn, openRelay, sheetsPost, signed, soon, type TestRelay } from "../testing/testing.ts";
+
+let relay: TestRelay;
+let ingestKey: string;
+beforeEach(async () => {
+  relay = await openRelay();
+  ({ ingestKey } = letIn(relay, "sheet-1"));
+});
+afterEach(() => relay.stop());
+
+/** A connection that keeps all it hears. */
+async function dial(): Promise<{ socket: Socket; heard: () => string; isClosed: () => boolean }> {
+  const socket = createConnection(Number(new URL(relay.url).port), "127.0.0.1");
+  let text = "";
+  let isClosed = false;
+  socket.on("data", (data) => (text += data.toString()));
+  socket.on("close", () => (isClosed = true));
+  socket.on("error", () => (isClosed = true));
+  await new Promise((resolve) => socket.on("connect", resolve));
+  return { socket, heard: () => text, isClosed: () => isClosed };
+}
+
+const headersOf = (headers: Record<string, string>, length: number): string =>
+  [
+    "POST /v1/spreadsheets/sheet-1/posts HTTP/1.1",
+    "Host: x",
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    `Content-Length: ${length}`,
+    "",
+    "",
+  ].join("\r\n");
+
+const statusesIn = (text: string): string[] =>
+  [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status ?? "");
+
+test("what is too large, or claims to be nobody, is refused before its body comes, and the connection ends", async () => {
+  const { headers } = signed(ingestKey, "x");
+  for (const [asked, length, status] of [
+    [headers, limits.postMaxBytes + 1, "413"],
+    [{ "content-type": "application/json" }, 100, "401"],
+    [{ ...headers, "content-type": "text/plain" }, 100, "415"],
+  ] as const) {
+    const { socket, heard, isClosed } = await dial();
+    socket.write(headersOf(asked, length));
+    await soon(() => expect(statusesIn(heard())).toEqual([status]));
+    await soon(() => expect(isClosed()).toBe(true));
+    expect(problemSchema.parse(JSON.parse(heard().split("\r\n\r\n")[1] ?? "")).status).toBe(Number(status));
+  }
+});
+
+test("posts follow each other on one connection; one that only ever tries is hung up on", async () => {
+  const { socket, heard, isClosed } = await dial();
+  for (let at = 1; at <= 3; at += 1) {
+    const { headers, body } = signed(ingestKey, sheetsPost(`title ${at}`));
+    socket.write(`${headersOf(headers, Buffer.byteLength(body))}${String(body)}`);
+    await soon(() => expect(statusesIn(heard())).toHaveLength(at));
+  }
+  expect(statusesIn(heard())).toEqual(["202", "202", "202"]);
+  expect(isClosed()).toBe(false);
+  for (let at = 1; !isClosed() && at <= 100; at += 1) {
+    const { headers } = signed("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "{}");
+    socket.write(`${headersOf(headers, 2)}{}`);
+    await soon(() => expect(isClosed() || statusesIn(heard()).length === 3 + at).toBe(true));
+  }
+  const refused = statusesIn(heard()).slice(3);
+  expect(new Set(refused)).toEqual(new Set(["401"]));
+  expect(refused.length).toBeLessThan(50);
+});
+
+test("a body that breaks off, or comes in pieces and without its length, leaves nothing behind", async () => {
+  const { headers, body } = signed(ingestKey, sheetsPost("Ledger"));
+  const broken = await dial();
+  broken.socket.write(`${headersOf(headers, 10_000)}{"half`);
+  await soon(() => expect(relay.url).toBeTruthy());
+  broken.socket.destroy();
+  const pieces = await dial();
+  const text = String(body);
+  const chunk = (part: string): string => `${Buffer.byteLength(part).toString(16)}\r\n${part}\r\n`;
+  const chunked = headersOf(headers, 0).replace("Content-Length: 0", "Transfer-Encoding: chunked");
+  pieces.socket.write(`${chunked}${chunk(text.slice(0, 40))}`);
+  pieces.socket.write(`${chunk(text.slice(40))}0\r\n\r\n`);
+  await soon(() => expect(statusesIn(pieces.heard())).toEqual(["202"]));
+  expect((await relay.log.head("sheet-1"))?.seq).toBe(1);
+  pieces.socket.destroy();
+});
+
+test("more posts at once than one spreadsheet may have waiting are refused with a time to come again", async () => {
+  const answers = await Promise.all(
+    Array.from({ length: limits.waitingPostsOfOne + 400 }, async (_, at) => {
+      const body = Buffer.from(sheetsPost(`title ${at}`));
+      const { headers } = signed(ingestKey, body);
+      const signature = {
+        id: headers["webhook-id"],
+        timestamp: headers["webhook-timestamp"],
+        signature: headers["webhook-signature"],
+      };
+      return relay.ingest.take("sheet-1", signature, body);
+    }),
+  );
+  const refused = answers.filter((answer) => !answer.ok);
+  expect(refused.length).toBeGreaterThan(0);
+  expect(new Set(refused.map((answer) => JSON.stringify(answer)))).toEqual(
+    new Set([JSON.stringify({ ok: false, code: "rate-limited", retryAfterMs: 1_000 })]),
+  );
+  const taken = answers.length - refused.length;
+  expect(taken).toBe(limits.waitingPostsOfOne);
+});
