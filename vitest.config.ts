@@ -4,7 +4,7 @@ import { WxtVitest } from "wxt/testing/vitest-plugin";
 const jsx = { jsx: { runtime: "automatic", importSource: "preact" } } as const;
 
 /** Two cores and real processes: a slow machine is no reason to fail, only a bound against hanging. */
-const unit = { testTimeout: 30_000, hookTimeout: 30_000 };
+const unit = { testTimeout: 30_000, hookTimeout: 30_000, expect: { poll: { timeout: 10_000 } } };
 
 /** One file at a time, each with real programs of its own. */
 const whole = {

@@ -1,6 +1,7 @@
 import { digestOfRow, digestText, fold, NO_DIGEST, placed, seedOf } from "@sheetwire/shared/digest";
 import { displayOf, formulaOf, isRich, valueOf } from "@sheetwire/shared/grid";
 import type { GridRange, Row } from "@sheetwire/shared/protocol";
+import { csvField, type PackedBlock } from "../packed/packed.ts";
 import type { Copy } from "./mirror.ts";
 import type { SheetImage, Stretch } from "./image/image.ts";
 import type { View, Views } from "./views.ts";
@@ -153,12 +154,21 @@ export function createScans(
     format: "csv" | "json",
     options: ScanOptions = {},
   ): AsyncGenerator<string> {
-    const all = { startColumnIndex: 0, endColumnIndex: Infinity };
-    for await (const { rows } of rowsOf(sheetId, all, options)) {
-      let text = "";
-      for (const row of rows) text += format === "json" ? `${JSON.stringify(row)}\n` : csvLine(row ?? []);
-      yield text;
-    }
+    yield* views.long(async function* (view) {
+      const sheet = view.image.sheets.get(sheetId);
+      if (!sheet) return;
+      const progress = progressOf([sheet], options);
+      for await (const batch of batchesOf(view, sheet, 0, sheet.rowCount, options)) {
+        let text = "";
+        for (const stretch of batch.stretches) {
+          const block = format === "csv" ? asPacked(sheet, stretch, batch.blockOf) : undefined;
+          if (block) text += block.csv(stretch.offset, stretch.offset + stretch.count);
+          else text += textOf(rowsIn(sheet, stretch, batch.blockOf), format);
+        }
+        progress(batch.rows);
+        yield text;
+      }
+    });
   }
 
   async function verify(options: ScanOptions = {}): Promise<{ seq: number | undefined; sheets: SheetProof[] }> {
@@ -241,21 +251,17 @@ function* groupsOf(sheet: SheetImage, from: number, to: number): Generator<Stret
 
 /** The cells of a part of a piece that contain `wanted`, from the top. */
 function hitsIn(sheet: SheetImage, stretch: Stretch, wanted: string, blockOf: Batch["blockOf"]): Hit[] {
-  const { piece, offset, count, row } = stretch;
-  const { source } = piece;
+  const { offset, count, row } = stretch;
   const { sheetId, title: sheetTitle } = sheet.sheet;
-  if (typeof source === "string") return [];
   const hits: Hit[] = [];
-  const isAsPacked =
-    source.kind === "stored" && !sheet.layouts.get(source.layout) && !sheet.isPatched(source, offset, count);
-  if (isAsPacked) {
-    blockOf(source).search(wanted, (r, column, display) => {
+  const block = asPacked(sheet, stretch, blockOf);
+  if (block) {
+    block.search(wanted, (r, column, display) => {
       if (r >= offset && r < offset + count) hits.push({ sheetId, sheetTitle, row: row + r - offset, column, display });
     });
     return hits.sort((a, b) => a.row - b.row || a.column - b.column);
   }
-  const rows: (Row | null)[] = [];
-  sheet.readInto(rows, stretch, 0, Infinity, blockOf);
+  const rows = rowsIn(sheet, stretch, blockOf);
   for (const [n, cells] of rows.entries()) {
     for (const [column, cell] of (cells ?? []).entries()) {
       if (cell === null) continue;
@@ -276,14 +282,24 @@ function progressOf(sheets: readonly SheetImage[], { onProgress }: ScanOptions):
   };
 }
 
-/** RFC 4180: a field with a comma, a quote or a line break stands in quotes. */
-function csvLine(row: Row): string {
-  let line = "";
-  for (let c = 0; c < row.length; c += 1) {
-    const text = displayOf(row[c] ?? null);
-    if (c > 0) line += ",";
-    line += NEEDS_QUOTES.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  }
-  return `${line}\r\n`;
+/** The block of a part of a piece, if its rows are to be read from there just as they were packed. */
+function asPacked(sheet: SheetImage, stretch: Stretch, blockOf: Batch["blockOf"]): PackedBlock | undefined {
+  const { source } = stretch.piece;
+  if (typeof source === "string" || source.kind === "fresh" || sheet.layouts.get(source.layout)) return undefined;
+  return sheet.isPatched(source, stretch.offset, stretch.count) ? undefined : blockOf(source);
 }
-const NEEDS_QUOTES = /[",\r\n]/;
+
+function rowsIn(sheet: SheetImage, stretch: Stretch, blockOf: Batch["blockOf"]): (Row | null)[] {
+  const rows: (Row | null)[] = [];
+  sheet.readInto(rows, stretch, 0, Infinity, blockOf);
+  return rows;
+}
+
+const textOf = (rows: readonly (Row | null)[], format: "csv" | "json"): string =>
+  rows
+    .map((row) =>
+      format === "json"
+        ? `${JSON.stringify(row)}\n`
+        : `${(row ?? []).map((cell) => csvField(displayOf(cell))).join(",")}\r\n`,
+    )
+    .join("");

@@ -42,7 +42,7 @@ export type SnapshotNeeds = {
 };
 
 /** So much is gathered for one transaction, and so many of those may be under way. */
-const GATHER_BYTES = 512 * 1024;
+const GATHER_BYTES = 1024 * 1024;
 const GATHER_MOST_MS = 100;
 const UNDER_WAY_MOST = 3;
 

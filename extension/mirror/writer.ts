@@ -127,8 +127,8 @@ export function createWriter(
       // The image may have gone further than the store: it is read again.
       letGo();
       if (error instanceof BrokenBlockError) throw new MismatchError("A block of the copy cannot be read.");
-      // Another context wrote since this one looked. Once more, from what is there now.
-      if (error instanceof MovedError && !isFresh) return takeInTurn(changes, cursor);
+      // Another context may have written since this one looked. Once more, from what is there now.
+      if ((error instanceof MovedError || error instanceof GapError) && !isFresh) return takeInTurn(changes, cursor);
       if (error instanceof MovedError) throw new GapError("Another context is writing this copy.");
       throw error;
     }

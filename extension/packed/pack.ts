@@ -97,7 +97,10 @@ function finish(rows: number, columns: number, used: number, hasUnknown: boolean
   if (used > columns) throw new Error("A column stands behind the last.");
 }
 
-/** Each text once, in the order in which they came. */
+/** So many texts at a column's beginning are all new: then the rest of it is taken to be new, too. */
+const ALL_NEW_AFTER = 32;
+
+/** Each text once, in the order in which they came; columns in which hardly any comes twice are not looked through. */
 class Texts {
   readonly list: string[] = [];
   readonly #known = new Map<string, number>();
@@ -110,20 +113,41 @@ class Texts {
     this.#known.set(text, index);
     return index;
   }
+
+  indicesOf(all: readonly string[]): number[] {
+    const indices: number[] = [];
+    const before = this.list.length;
+    for (let n = 0; n < all.length; n += 1) {
+      const text = all[n] as string;
+      if (n < ALL_NEW_AFTER || this.list.length < before + n) indices.push(this.indexOf(text));
+      else {
+        indices.push(this.list.length);
+        this.list.push(text);
+      }
+    }
+    return indices;
+  }
 }
 
 const kindOf = (value: CellValue): number =>
   typeof value === "number" ? kinds.numbers : typeof value === "string" ? kinds.texts : kinds.booleans;
 
+/** The values of the column at work, those that are there. One list for all columns: packing is not done by two at once. */
+const values: CellValue[] = [];
+
 /** Writes one column that holds something, and answers where it begins. */
 function packColumn(column: readonly Cell[], present: number, texts: Texts): number {
   let kind = 0;
   let isRichColumn = false;
-  for (const cell of column) {
+  values.length = 0;
+  for (let r = 0; r < column.length; r += 1) {
+    const cell = column[r] as Cell;
     if (cell === null) continue;
     const isRichCell = typeof cell === "object";
     if (isRichCell) isRichColumn = true;
     const value = isRichCell ? cell.v : cell;
+    values.push(value);
+    if (kind === kinds.mixed) continue;
     const mine = value === null ? kinds.mixed : kindOf(value);
     if (kind === 0) kind = mine;
     else if (kind !== mine) kind = kinds.mixed;
@@ -136,11 +160,9 @@ function packColumn(column: readonly Cell[], present: number, texts: Texts): num
   writer.u16(0);
   let flags = hasGaps ? COLUMN_HAS_GAPS : 0;
   if (hasGaps) writer.bits(column.map((cell) => cell !== null));
-  const values: CellValue[] = [];
-  for (const cell of column) if (cell !== null) values.push(isRich(cell) ? cell.v : cell);
   if (kind === kinds.booleans) writer.bits(values.map((value) => value === true));
   else if (kind === kinds.numbers) packNumbers(values as number[]);
-  else if (kind === kinds.texts) packIndices((values as string[]).map((text) => texts.indexOf(text)));
+  else if (kind === kinds.texts) packIndices(texts.indicesOf(values as string[]));
   else packMixed(values, texts);
   if (isRichColumn) {
     flags |= packSide(column, "f", texts) ? COLUMN_HAS_FORMULAS : 0;
@@ -172,16 +194,16 @@ function packMixed(values: readonly CellValue[], texts: Texts): void {
 
 /** Formulas, displays or errors: a bitmap over all rows, then where in the heap each of them stands. */
 function packSide(column: readonly Cell[], key: keyof Omit<RichCell, "v">, texts: Texts): boolean {
-  const indices: number[] = [];
+  const said: string[] = [];
   const has = column.map((cell) => {
     const text = cell !== null && isRich(cell) ? cell[key] : undefined;
     if (text === undefined) return false;
-    indices.push(texts.indexOf(text));
+    said.push(text);
     return true;
   });
-  if (indices.length === 0) return false;
+  if (said.length === 0) return false;
   writer.bits(has);
-  packIndices(indices);
+  packIndices(texts.indicesOf(said));
   return true;
 }
 
@@ -199,6 +221,7 @@ const narrowest = (most: number): number => (most <= 0xff ? widths.one : most <=
 /** Whole numbers from a base on, where there is a power of ten that makes all of them whole; else floats. */
 function packNumbers(numbers: readonly number[]): void {
   const count = numbers.length;
+  if (packIntegers(numbers)) return;
   let scaleIndex = 0;
   for (let n = 0; n < count; n += 1) {
     const number = numbers[n] as number;
@@ -235,6 +258,26 @@ function packNumbers(numbers: readonly number[]): void {
   writer.align(8);
   writer.f64(base);
   writer.scaled(numbers, scale, base, width);
+}
+
+/** Most columns of numbers are integers of 32 bits: told with one comparison each. */
+function packIntegers(numbers: readonly number[]): boolean {
+  let base = Infinity;
+  let top = -Infinity;
+  for (let n = 0; n < numbers.length; n += 1) {
+    const number = numbers[n] as number;
+    if ((number | 0) !== number) return false;
+    if (number < base) base = number;
+    if (number > top) top = number;
+  }
+  if (numbers.length === 0) return false;
+  const width = narrowest(top - base);
+  writer.u8(width);
+  writer.u8(0);
+  writer.align(8);
+  writer.f64(base);
+  writer.scaled(numbers, 1, base, width);
+  return true;
 }
 
 const isWholeAt = (number: number, scale: number): boolean => {

@@ -13,6 +13,9 @@ export function openBlock(bytes: Uint8Array): PackedBlock {
   return new PackedBlock(bytes);
 }
 
+/** RFC 4180: a field with a comma, a quote or a line break stands in quotes. */
+export const csvField = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
 export class PackedBlock {
@@ -79,6 +82,28 @@ export class PackedBlock {
     const column = at === 0 ? null : new PackedColumn(this.#bytes, this.#view, at, this.rowCount, this.#textAt);
     this.#columns.set(index, column);
     return column ?? undefined;
+  }
+
+  /** Some rows as CSV (RFC 4180) of what a person sees, trailing blanks dropped. Each text is quoted once. */
+  csv(from = 0, to = this.rowCount): string {
+    const length = to - from;
+    const lines = Array.from({ length }, () => "");
+    const commas = new Uint32Array(length);
+    const fields: (string | null)[] = [];
+    for (let c = 0; c < this.columnCount; c += 1) {
+      const column = this.column(c);
+      if (!column) continue;
+      fields.length = 0;
+      column.readDisplays(from, to, this.#fieldAt, fields);
+      for (let n = 0; n < length; n += 1) {
+        const field = fields[n] as string | null;
+        if (field === null) continue;
+        const missing = c - (commas[n] as number);
+        lines[n] += missing === 1 ? `,${field}` : `${",".repeat(missing)}${field}`;
+        commas[n] = c;
+      }
+    }
+    return length === 0 ? "" : `${lines.join("\r\n")}\r\n`;
   }
 
   /** How many different texts there are: values, formulas, displays and errors. */
@@ -167,6 +192,9 @@ export class PackedBlock {
     this.#heap = heap;
     return { heap, starts };
   }
+
+  readonly #fields: string[] = [];
+  readonly #fieldAt: TextAt = (index) => (this.#fields[index] ??= csvField(this.#textAt(index)));
 
   readonly #textAt: TextAt = (index) => {
     const { heap, starts } = this.#texts();

@@ -1,4 +1,4 @@
-import { displayOf } from "@sheetwire/shared/grid";
+import { displayOf, plainRendering } from "@sheetwire/shared/grid";
 import type { Cell, CellValue, RichCell } from "@sheetwire/shared/protocol";
 import {
   bitmapBytes,
@@ -114,6 +114,41 @@ export class PackedColumn {
     this.#eachOf(this.errors, from, to, (row, text) => rich(row, { e: text }));
   }
 
+  /**
+   * Adds what a person sees in each cell of some rows, null where nothing is. `textOf` gives a text of the heap, as it is
+   * to be written.
+   */
+  readDisplays(from: number, to: number, textOf: TextAt, into: (string | null)[]): void {
+    const start = into.length;
+    if (this.kind === kinds.texts && this.#indices) {
+      const { at, width } = this.#indices;
+      let n = this.#present === 0 ? from : this.#countBits(this.#present, from);
+      for (let row = from; row < to; row += 1) {
+        if (this.#isPresent(row)) {
+          into.push(textOf(this.#unsigned(at, width, n)));
+          n += 1;
+        } else into.push(null);
+      }
+    } else {
+      const values: Cell[] = [];
+      this.#readValues(from, to, values, textOf);
+      for (let n = 0; n < values.length; n += 1) {
+        const value = values[n] as CellValue;
+        into.push(
+          typeof value === "string"
+            ? value
+            : value === null
+              ? this.#isPresent(from + n)
+                ? ""
+                : null
+              : plainRendering(value),
+        );
+      }
+    }
+    this.#eachOf(this.errors, from, to, (row, text) => (into[start + row - from] = text), textOf);
+    this.#eachOf(this.displays, from, to, (row, text) => (into[start + row - from] = text), textOf);
+  }
+
   /** Calls with each cell that contains `wanted`. `found` are the texts that do, of the block's heap. */
   search(
     wanted: string,
@@ -153,7 +188,7 @@ export class PackedColumn {
     }
   }
 
-  #readValues(from: number, to: number, into: Cell[]): void {
+  #readValues(from: number, to: number, into: Cell[], textAt: TextAt = this.#textAt): void {
     let n = this.#present === 0 ? from : this.#countBits(this.#present, from);
     const hasGaps = this.#present !== 0;
     if (this.kind === kinds.numbers && this.#numbers) {
@@ -174,7 +209,7 @@ export class PackedColumn {
       for (let row = from; row < to; row += 1) {
         if (hasGaps && !this.#isPresent(row)) into.push(null);
         else {
-          into.push(this.#textAt(this.#unsigned(at, width, n)));
+          into.push(textAt(this.#unsigned(at, width, n)));
           n += 1;
         }
       }
@@ -186,10 +221,10 @@ export class PackedColumn {
           n += 1;
         }
       }
-    } else this.#readMixed(from, to, n, into);
+    } else this.#readMixed(from, to, n, into, textAt);
   }
 
-  #readMixed(from: number, to: number, first: number, into: Cell[]): void {
+  #readMixed(from: number, to: number, first: number, into: Cell[], textAt: TextAt): void {
     const bytes = this.#bytes;
     let [n, number, text] = [first, 0, 0];
     for (let before = 0; before < first; before += 1) {
@@ -215,19 +250,25 @@ export class PackedColumn {
             : (base + this.#unsigned(at, width, number)) / scale;
         number += 1;
       } else if (kind === mixedKinds.text && this.#indices) {
-        value = this.#textAt(this.#unsigned(this.#indices.at, this.#indices.width, text));
+        value = textAt(this.#unsigned(this.#indices.at, this.#indices.width, text));
         text += 1;
       }
       into.push(value);
     }
   }
 
-  #eachOf(side: Side | undefined, from: number, to: number, each: (row: number, text: string) => void): void {
+  #eachOf(
+    side: Side | undefined,
+    from: number,
+    to: number,
+    each: (row: number, text: string) => void,
+    textAt: TextAt = this.#textAt,
+  ): void {
     if (!side) return;
     let n = this.#countBits(side.bitmap, from);
     for (let row = from; row < to; row += 1) {
       if (!this.#bit(side.bitmap, row)) continue;
-      each(row, this.#textAt(this.#unsigned(side.indices.at, side.indices.width, n)));
+      each(row, textAt(this.#unsigned(side.indices.at, side.indices.width, n)));
       n += 1;
     }
   }

@@ -22,7 +22,7 @@ const rich = fc.record({ v: value, f: text, d: text, e: fc.constantFrom("#N/A", 
 const cell: fc.Arbitrary<Cell> = fc.oneof(value, rich);
 /** Columns of one kind, as sheets mostly have, and such with everything in them. */
 const rows: fc.Arbitrary<(Row | null)[]> = fc
-  .tuple(fc.array(fc.constantFrom(fc.boolean(), number, text, value, rich, cell), { maxLength: 6 }), fc.nat(40))
+  .tuple(fc.array(fc.constantFrom(fc.boolean(), number, text, value, rich, cell), { maxLength: 6 }), fc.nat(90))
   .chain(([columns, count]) => {
     const some = fc.tuple(...columns.map((one) => fc.oneof({ weight: 4, arbitrary: one }, fc.constant(null))));
     return fc.array(fc.oneof({ weight: 9, arbitrary: some.map((row): Row | null => row) }, fc.constant(null)), {
@@ -44,7 +44,7 @@ test("what was packed comes back cell by cell, in its one way of being written",
 
 test("any part of a block is what that part of the rows is", () => {
   fc.assert(
-    fc.property(rows, fc.nat(40), fc.nat(40), fc.nat(6), fc.nat(6), (some, a, b, c, d) => {
+    fc.property(rows, fc.nat(90), fc.nat(90), fc.nat(6), fc.nat(6), (some, a, b, c, d) => {
       const [from, to] = [Math.min(a, b, some.length), Math.min(Math.max(a, b), some.length)];
       const [left, right] = [Math.min(c, d), Math.max(c, d)];
       const expected = canonical(some)
@@ -77,6 +77,29 @@ test("a search finds exactly the cells whose display or formula contains the wor
       expect(found.toSorted()).toEqual(expected.toSorted());
     }),
     { numRuns: 500 },
+  );
+});
+
+test("CSV of a block is the CSV of its rows", () => {
+  const field = (shown: string): string => (/[",\r\n]/.test(shown) ? `"${shown.replaceAll('"', '""')}"` : shown);
+  const quoted = fc.constantFrom<Cell>(
+    'say "hi"',
+    "a,b",
+    "two\nlines",
+    { v: 1, d: "1,0" },
+    { v: null, e: "#N/A" },
+    { v: 5, d: "" },
+  );
+  const mixed = fc.array(fc.array(fc.oneof(cell, quoted), { maxLength: 5 }), { maxLength: 20 });
+  fc.assert(
+    fc.property(fc.oneof(rows, mixed), fc.nat(20), (some, from) => {
+      const start = Math.min(from, some.length);
+      const lines = canonical(some)
+        .slice(start)
+        .map((row) => `${(row ?? []).map((one) => field(displayOf(one))).join(",")}\r\n`);
+      expect(openBlock(packRows(some)).csv(start)).toBe(lines.join(""));
+    }),
+    { numRuns: 400 },
   );
 });
 

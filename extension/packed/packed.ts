@@ -4,4 +4,4 @@
  * the format.
  */
 export { packRows } from "./pack.ts";
-export { BrokenBlockError, openBlock, type PackedBlock } from "./packed-block.ts";
+export { BrokenBlockError, csvField, openBlock, type PackedBlock } from "./packed-block.ts";

@@ -32,7 +32,11 @@ async function scripted(snapshots: (() => Response | Promise<Response>)[] = [], 
   if (!opened.ok) throw new Error(opened.why);
   const mirror: Mirror = opened.mirror;
   const copy: Copy = mirror.of(ID);
-  const said: { again: number; took: number[]; requests: { url: string; authorization: string | undefined }[] } = {
+  const said: {
+    again: number;
+    took: number[];
+    requests: { url: string; authorization: string | undefined; ifMatch: string | undefined }[];
+  } = {
     again: 0,
     took: [],
     requests: [],
@@ -50,7 +54,11 @@ async function scripted(snapshots: (() => Response | Promise<Response>)[] = [], 
     },
     fetch: async (url, init) => {
       const headers = new Headers(init.headers);
-      said.requests.push({ url, authorization: headers.get("authorization") ?? undefined });
+      said.requests.push({
+        url,
+        authorization: headers.get("authorization") ?? undefined,
+        ifMatch: headers.get("if-match") ?? undefined,
+      });
       const next = snapshots.shift();
       if (!next) throw new TypeError("fetch failed");
       return next();
@@ -362,4 +370,49 @@ test("a relay that went away and came back in the middle of a snapshot leaves no
   relay.watching(10, true);
   relay.changes(edit(7, "7"), edit(8, "8"), edit(9, "9"), edit(10, "ten"));
   await expect.poll(relay.seq).toBe(10);
+});
+
+test("a snapshot that broke off goes on behind the last row that is here, as long as the relay has that version", async () => {
+  const first = Array.from({ length: 256 }, (_, n): Row => [`row ${n}`]);
+  const rest = Array.from({ length: 44 }, (_, n): Row => [`row ${256 + n}`]);
+  const head = (seq: number): string => lines(seq, [...first, ...rest])[0] ?? "";
+  const etag = { headers: { etag: '"v1"' } };
+  const relay = await scripted([
+    () => new Response(`${head(5)}\n${JSON.stringify({ sheetId: 0, fromRow: 0, rows: first })}\n`, etag),
+    () =>
+      new Response(
+        `${head(6)}\n${JSON.stringify({ sheetId: 0, fromRow: 256, rows: rest })}\n${JSON.stringify({ end: true, digest: chainAt(0) })}\n`,
+        etag,
+      ),
+  ]);
+  relay.link(up);
+  relay.watching(5, false);
+  await expect.poll(relay.seq).toBe(6);
+  expect(relay.said.requests.map(({ url, ifMatch }) => [url.split("?")[1], ifMatch])).toEqual([
+    [undefined, undefined],
+    ["after=0:255", '"v1"'],
+  ]);
+  expect([await relay.cell(0), await relay.cell(255), await relay.cell(299)]).toEqual([
+    ["row 0"],
+    ["row 255"],
+    ["row 299"],
+  ]);
+});
+
+test("a snapshot whose version is gone is begun again", async () => {
+  const first = Array.from({ length: 256 }, (_, n): Row => [`old ${n}`]);
+  const etag = { headers: { etag: '"v1"' } };
+  const problem = { type: "about:blank", title: "gone", status: 412, code: "version-gone" };
+  const relay = await scripted([
+    () =>
+      new Response(`${lines(5, first)[0] ?? ""}\n${JSON.stringify({ sheetId: 0, fromRow: 0, rows: first })}\n`, etag),
+    () =>
+      new Response(JSON.stringify(problem), { status: 412, headers: { "content-type": "application/problem+json" } }),
+    snapshot(9, [["new"]]),
+  ]);
+  relay.link(up);
+  relay.watching(9, false);
+  await expect.poll(relay.seq).toBe(9);
+  expect(relay.said.requests.length).toBe(3);
+  expect(await relay.cell(0)).toEqual(["new"]);
 });
