@@ -1,7 +1,7 @@
 /** One thread in which scripts run, one after another, each in a fresh context. Services block it; the main thread answers. */
 import { createHash, createHmac, randomUUID } from "node:crypto";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { createContext, Script, type Context } from "node:vm";
+import { constants, createContext, Script, type Context } from "node:vm";
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from "node:worker_threads";
 import { formatInstant } from "../zones/zones.ts";
 import type { Answer, Call, Host, RunFacts } from "../services/services.ts";
@@ -37,7 +37,8 @@ parentPort?.on("message", (message: RunMessage) => {
 });
 
 function prepare(): Prepared {
-  const context = createContext(Object.create(null) as object, { codeGeneration: { strings: true, wasm: false } });
+  // An ordinary global object: one that stands for another asks it for every name of the script.
+  const context = createContext(constants.DONT_CONTEXTIFY, { codeGeneration: { strings: true, wasm: false } });
   const sandbox = servicesScript.runInContext(context) as Sandbox;
   const global = globalScript.runInContext(context) as object;
   sandbox.install(global);
