@@ -33,7 +33,7 @@ test("without settings a relay listens on loopback alone and keeps everything du
     store: { kind: "sqlite", path: join(folder, "data", "sheetwire.db") },
     keepDays: 90,
     keepMegabytes: 1_024,
-    postsPerSecond: 5_000,
+    postsPerSecond: 20_000,
     logLevel: "info",
     webAppOrigins: ["https://script.google.com"],
   });

@@ -57,8 +57,8 @@ export const limits = {
   waitingBytes: 256 * 1024 * 1024,
   /** Bytes of bodies that are being read at once, before anybody is known to have sent them; over it 503. */
   readingBytes: 128 * 1024 * 1024,
-  /** Posts of one spreadsheet a second unless set otherwise; Google runs at most 30 scripts of a user at once. */
-  postsPerSecond: 5_000,
+  /** Posts of one spreadsheet a second unless set otherwise: a bound against what went wild, far above what Google lets scripts do. */
+  postsPerSecond: 20_000,
   /** Changes stay for so many days unless set otherwise, and the newest of each spreadsheet up to so many megabytes. */
   keepDays: 90,
   keepMegabytes: 1_024,
