@@ -108,6 +108,8 @@ async function main(): Promise<number> {
   return failed.length === 0 ? 0 : 1;
 }
 
+// Exiting ends the programs, which a signal alone would leave behind.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 try {
   process.exitCode = await main();
 } catch (error) {

@@ -30,7 +30,11 @@ export async function startProgram(
     lines.push(line);
     if (lines.length > 2_000) lines.splice(0, 1_000);
   };
+  // Nothing that was started here outlives whoever started it.
+  const endWithUs = (): void => void child.kill("SIGKILL");
+  process.once("exit", endWithUs);
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  void exited.then(() => process.off("exit", endWithUs));
   const output = (): string => lines.join("\n");
   const listening = await new Promise<Record<string, unknown>>((resolve, reject) => {
     const late = setTimeout(() => reject(new Error(`${file} did not listen within 30 s.\n${output()}`)), 30_000);
