@@ -21,6 +21,12 @@ export function useFacts(spreadsheetId: string): SyncFacts | undefined {
   return facts;
 }
 
+export function bytesInWords(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} bytes`;
+  if (bytes < 1_000_000) return `${Math.round(bytes / 1_000)} kB`;
+  return `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
 const STARTING: Status = {
   tone: "quiet",
   word: "Starting",

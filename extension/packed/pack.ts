@@ -132,21 +132,21 @@ class Texts {
 const kindOf = (value: CellValue): number =>
   typeof value === "number" ? kinds.numbers : typeof value === "string" ? kinds.texts : kinds.booleans;
 
-/** The values of the column at work, those that are there. One list for all columns: packing is not done by two at once. */
-const values: CellValue[] = [];
+/** What is there of the column at work. One list for all columns: packing is not done by two at once. */
+const held: CellValue[] = [];
 
 /** Writes one column that holds something, and answers where it begins. */
 function packColumn(column: readonly Cell[], present: number, texts: Texts): number {
   let kind = 0;
   let isRichColumn = false;
-  values.length = 0;
+  held.length = 0;
   for (let r = 0; r < column.length; r += 1) {
     const cell = column[r] as Cell;
     if (cell === null) continue;
     const isRichCell = typeof cell === "object";
     if (isRichCell) isRichColumn = true;
     const value = isRichCell ? cell.v : cell;
-    values.push(value);
+    held.push(value);
     if (kind === kinds.mixed) continue;
     const mine = value === null ? kinds.mixed : kindOf(value);
     if (kind === 0) kind = mine;
@@ -160,10 +160,10 @@ function packColumn(column: readonly Cell[], present: number, texts: Texts): num
   writer.u16(0);
   let flags = hasGaps ? COLUMN_HAS_GAPS : 0;
   if (hasGaps) writer.bits(column.map((cell) => cell !== null));
-  if (kind === kinds.booleans) writer.bits(values.map((value) => value === true));
-  else if (kind === kinds.numbers) packNumbers(values as number[]);
-  else if (kind === kinds.texts) packIndices(texts.indicesOf(values as string[]));
-  else packMixed(values, texts);
+  if (kind === kinds.booleans) writer.bits(held.map((value) => value === true));
+  else if (kind === kinds.numbers) packNumbers(held as number[]);
+  else if (kind === kinds.texts) packIndices(texts.indicesOf(held as string[]));
+  else packMixed(held, texts);
   if (isRichColumn) {
     flags |= packSide(column, "f", texts) ? COLUMN_HAS_FORMULAS : 0;
     flags |= packSide(column, "d", texts) ? COLUMN_HAS_DISPLAYS : 0;

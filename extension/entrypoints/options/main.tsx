@@ -1,14 +1,19 @@
 import { render } from "preact";
 import { openForKeeping } from "../../mirror/mirror.ts";
-import { Options } from "./options.tsx";
+import { Options, type HeldCopy } from "./options.tsx";
 import "./options.css";
 
 /** Titles come with the copies, also those that arrive while the page is open. */
 async function main(root: HTMLElement): Promise<void> {
   const opened = await openForKeeping();
   const draw = async (): Promise<void> => {
-    const held = opened.ok ? await opened.mirror.held() : [];
-    render(<Options titles={new Map(held.map(({ spreadsheetId, title }) => [spreadsheetId, title]))} />, root);
+    const copies = new Map<string, HeldCopy>();
+    if (opened.ok) {
+      for (const { spreadsheetId, title } of await opened.mirror.held()) {
+        copies.set(spreadsheetId, { title, use: await opened.mirror.of(spreadsheetId).storage() });
+      }
+    }
+    render(<Options copies={copies} />, root);
   };
   await draw();
   if (opened.ok) {

@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { browser } from "wxt/browser";
 import { StatusMark } from "@sheetwire/shared/ui";
-import { useStatus } from "../../look/look.tsx";
+import { bytesInWords, useStatus } from "../../look/look.tsx";
 import {
   acceptDisclosure,
   followSettings,
@@ -12,11 +12,15 @@ import {
   type ConnectionSetting,
   type Settings,
 } from "../../settings/settings.ts";
+import type { StorageUse } from "../../mirror/mirror.ts";
 import type { Ask } from "../../status/status.ts";
 import { ConnectionForm } from "./connection-form.tsx";
 
+/** A copy in this browser: what it is called and what it takes. */
+export type HeldCopy = { title: string; use: StorageUse | undefined };
+
 /** Which relay follows which spreadsheet; before anything else, what goes where. */
-export function Options({ titles }: { titles: ReadonlyMap<string, string> }): JSX.Element | null {
+export function Options({ copies }: { copies: ReadonlyMap<string, HeldCopy> }): JSX.Element | null {
   const [settings, setSettings] = useState<Settings>();
   const [editing, setEditing] = useState<string>();
   useEffect(() => {
@@ -57,7 +61,8 @@ export function Options({ titles }: { titles: ReadonlyMap<string, string> }): JS
               ) : (
                 <Connected
                   spreadsheetId={spreadsheetId}
-                  title={titles.get(spreadsheetId) ?? spreadsheetId}
+                  title={copies.get(spreadsheetId)?.title ?? spreadsheetId}
+                  use={copies.get(spreadsheetId)?.use}
                   setting={setting}
                   onEdit={() => setEditing(spreadsheetId)}
                 />
@@ -106,7 +111,8 @@ function WhatGoesWhere(): JSX.Element {
       <li>Nothing is sent to the makers of Sheetwire. There are no statistics and no advertising.</li>
       <li>
         The browser may say that Sheetwire may store <strong>unlimited</strong> data: a copy of a big spreadsheet is
-        larger than what pages are usually allowed.
+        larger than what pages are usually allowed: ten million cells take some fifty megabytes. If the disk is full,
+        the history of changes goes first, and copies last.
       </li>
     </ul>
   );
@@ -128,10 +134,11 @@ function Disclosure(): JSX.Element {
 function Connected(props: {
   spreadsheetId: string;
   title: string;
+  use: StorageUse | undefined;
   setting: ConnectionSetting;
   onEdit: () => void;
 }): JSX.Element {
-  const { spreadsheetId, title, setting, onEdit } = props;
+  const { spreadsheetId, title, use, setting, onEdit } = props;
   const status = useStatus(spreadsheetId);
   return (
     <>
@@ -141,6 +148,7 @@ function Connected(props: {
           <h3>{title}</h3>
           <p>{status.headline}</p>
           <p class="soft">{setting.relayUrl}</p>
+          {use ? <p class="soft">{useInWords(use)}</p> : null}
         </div>
       </div>
       <div class="buttons">
@@ -155,6 +163,10 @@ function Connected(props: {
     </>
   );
 }
+
+/** Deleted data stays on the disk for a while: it is said, so that nobody wonders at what the browser counts. */
+const useInWords = ({ contentBytes, historyBytes }: StorageUse): string =>
+  `The copy takes ${bytesInWords(contentBytes)} and its history ${bytesInWords(historyBytes)}; on the disk up to three times as much for a while.`;
 
 function RemoveButton({ spreadsheetId, title }: { spreadsheetId: string; title: string }): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);

@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { browser } from "wxt/browser";
+import { bytesInWords } from "../../look/look.tsx";
 import type { Looks } from "../../queries/queries.ts";
 import { relayDigestsSchema, type Ask, type RelayDigests } from "../../status/status.ts";
 import { compare, verdictWords, type Verdict } from "./verdict.ts";
@@ -111,10 +112,4 @@ async function checkCopy(
     if (verdict.kind !== "moving") return verdict;
   }
   return verdict;
-}
-
-function bytesInWords(bytes: number): string {
-  if (bytes < 1_000) return `${bytes} bytes`;
-  if (bytes < 1_000_000) return `${Math.round(bytes / 1_000)} kB`;
-  return `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
