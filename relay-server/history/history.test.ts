@@ -6,7 +6,7 @@ import { beforeEach, expect, test } from "vitest";
 import { createMemoryLog } from "../log/engines/memory.ts";
 import type { ChangeLog } from "../log/log.ts";
 import { filled, learn, sheet, typed } from "../testing/testing.ts";
-import { historyOf } from "./history.ts";
+import { historyOf, type HistoryEntry } from "./history.ts";
 
 const id = "sheet-1";
 let log: ChangeLog;
@@ -125,6 +125,29 @@ test("with as many entries as were asked for it stops, and says that there is mo
   expect([some.entries.map(({ now }) => now), some.end]).toEqual([["5", "4"], "limit"]);
   const all = await story(0, 0, 6);
   expect([all.entries.length, all.end]).toEqual([6, "beginning"]);
+});
+
+test("where it stops it goes on, also after more changes than one answer looks through, and wherever the row stood", async () => {
+  await tell(...filled([["0"]]));
+  for (let at = 1; at <= 5; at += 1) await tell(cells(0, 0, [[`${at}`]], [[`${at - 1}`]]));
+  await tell({ kind: "rows", sheetId: 7, runs: [{ blank: 1 }, { keep: [0, 1] }] });
+  await tell(cells(1, 0, [["6"]], [["5"]]));
+  const whole = (await story(1, 0)).entries;
+  expect(whole).toHaveLength(7);
+  for (const [limit, most] of [
+    [2, 1_000],
+    [100, 3],
+  ] as const) {
+    const told: HistoryEntry[] = [];
+    let begin = { seq: (await log.head(id))?.seq ?? 0, place: { sheetId: 7, row: 1, column: 0 } };
+    for (;;) {
+      const { entries, rest } = await historyOf(log, id, begin.seq, begin.place, limit, most);
+      told.push(...entries);
+      if (!rest) break;
+      begin = rest;
+    }
+    expect(told).toEqual(whole);
+  }
 });
 
 test("where the log was trimmed the story stops, and says so", async () => {

@@ -30,9 +30,11 @@ export type History = {
   /** Newest first. */
   readonly entries: readonly HistoryEntry[];
   readonly end: HistoryEnd;
+  /** With `limit`: where the story goes on, as far as it was told. */
+  readonly rest?: { readonly seq: number; readonly place: Place } | undefined;
 };
 
-type Place = { readonly sheetId: number; readonly row: number; readonly column: number };
+export type Place = { readonly sheetId: number; readonly row: number; readonly column: number };
 
 /** Pieces of about this size are read, in bytes. */
 const PIECE_BYTES = 512 * 1024;
@@ -41,13 +43,17 @@ const PIECE_CHANGES = 512;
 /** One answer looks through so many changes. */
 const MOST_CHANGES = 200_000;
 
-/** The story of the cell that stands at `place` after change `seq`, of at most `limit` entries. */
+/**
+ * The story of the cell that stands at `place` after change `seq`, of at most `limit` entries. Of a story that was told in
+ * part, the rest is the story of `rest.place` after `rest.seq`.
+ */
 export async function historyOf(
   log: Pick<ChangeLog, "readAfter" | "floor">,
   spreadsheetId: string,
   seq: number,
   place: Place,
   limit: number,
+  mostChanges = MOST_CHANGES,
 ): Promise<History> {
   const entries: HistoryEntry[] = [];
   let at: Place = place;
@@ -56,12 +62,12 @@ export async function historyOf(
     looked += 1;
     const step = stepBack(change, at);
     if (step.entry) {
-      if (entries.length === limit) return { entries, end: "limit" };
+      if (entries.length === limit) return { entries, end: "limit", rest: { seq: change.seq, place: at } };
       entries.push(step.entry);
     }
     if (!step.before) return { entries, end: "beginning" };
     at = step.before;
-    if (looked === MOST_CHANGES) return { entries, end: "limit" };
+    if (looked === mostChanges) return { entries, end: "limit", rest: { seq: change.seq - 1, place: at } };
   }
   return { entries, end: (await log.floor(spreadsheetId)) > 0 ? "trimmed" : "beginning" };
 }

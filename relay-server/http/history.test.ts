@@ -40,6 +40,19 @@ test("a cell's history is read by its A1 name, with or without its sheet's", asy
   });
 });
 
+test("a long story is told in parts, each of which says where the next begins", async () => {
+  const parts: unknown[] = [];
+  let from = "";
+  for (let part = 0; part < 5; part += 1) {
+    const answer = (await (await ask("A1", `?limit=1${from}`)).json()) as { entries: unknown[]; next?: string };
+    parts.push(...answer.entries);
+    if (answer.next === undefined) break;
+    from = `&from=${answer.next}`;
+  }
+  expect(parts).toEqual(((await (await ask("A1")).json()) as { entries: unknown[] }).entries);
+  expect(parts).toHaveLength(2);
+});
+
 test.each([
   ["a name that is no cell's, so a sheet's", "A0", "", 404],
   ["a range", "A1:B1", "", 400],
@@ -50,6 +63,9 @@ test.each([
   ["no limit", "A1", "?limit=0", 400],
   ["too high a limit", "A1", "?limit=1001", 400],
   ["a limit that is no number", "A1", "?limit=all", 400],
+  ["a beginning that is none", "A1", "?from=3", 400],
+  ["a beginning in another log", "A1", "?from=other.3.7.0.0", 400],
+  ["a beginning that is not written yet", "A1", "?from=e.99.7.0.0", 400],
 ])("%s is refused with a problem document", async (_what, a1, query, status) => {
   const answer = await ask(a1, query);
   expect(answer.status).toBe(status);

@@ -1,6 +1,6 @@
 import { limits } from "@sheetwire/shared/limits";
 import * as z from "zod";
-import { historyOf } from "../history/history.ts";
+import { historyOf, type Place } from "../history/history.ts";
 import type { Ingest } from "../ingest/ingest.ts";
 import type { ChangeLog } from "../log/log.ts";
 import { placeOf } from "./place.ts";
@@ -13,6 +13,11 @@ const querySchema = z.object({
     .transform(Number)
     .pipe(z.int().min(1).max(limits.historyMaxEntries))
     .default(100),
+  /** `next` of an earlier answer: epoch, change, sheet, row and column from which the story goes on. */
+  from: z
+    .string()
+    .regex(/^[\w-]{1,64}\.\d{1,15}\.\d{1,15}\.\d{1,8}\.\d{1,5}$/)
+    .optional(),
 });
 
 /** The story of one cell, newest first. Cell contents are in the answer and nowhere else. */
@@ -23,7 +28,10 @@ export function historyRoute({ ingest, log }: { ingest: Ingest; log: ChangeLog }
     access: "token",
     async handle({ params, query }) {
       const parsed = querySchema.safeParse(query);
-      if (!parsed.success) return malformed(`limit is a whole number from 1 to ${limits.historyMaxEntries}.`);
+      if (!parsed.success) {
+        const most = limits.historyMaxEntries;
+        return malformed(`limit is a whole number from 1 to ${most}, from is what an earlier answer called next.`);
+      }
       const spreadsheetId = params["spreadsheetId"] ?? "";
       const state = await ingest.stateOf(spreadsheetId);
       if (!state) return NOTHING_YET;
@@ -45,8 +53,21 @@ export function historyRoute({ ingest, log }: { ingest: Ingest; log: ChangeLog }
       await ingest.stateOf(spreadsheetId);
       const head = await log.head(spreadsheetId);
       if (head?.epoch !== epoch || head.seq < seq) return { ok: false, code: "busy", retryAfterMs: 1_000 };
-      const history = await historyOf(log, spreadsheetId, seq, { sheetId, row, column }, parsed.data.limit);
-      return json({ sheetId, row, column, epoch, seq, complete: history.end === "beginning", ...history });
+      const begin =
+        parsed.data.from === undefined ? { seq, place: { sheetId, row, column } } : beginOf(parsed.data.from);
+      if (begin.seq > seq || (begin.epoch ?? epoch) !== epoch) {
+        return malformed("from belongs to another log of this spreadsheet: ask without it.");
+      }
+      const { limit } = parsed.data;
+      const { rest, entries, end } = await historyOf(log, spreadsheetId, begin.seq, begin.place, limit);
+      const next = rest && [epoch, rest.seq, rest.place.sheetId, rest.place.row, rest.place.column].join(".");
+      return json({ sheetId, row, column, epoch, seq, complete: end === "beginning", entries, end, next });
     },
   };
+}
+
+function beginOf(from: string): { epoch?: string; seq: number; place: Place } {
+  const [epoch = "", ...numbers] = from.split(".");
+  const [seq = 0, sheetId = 0, row = 0, column = 0] = numbers.map(Number);
+  return { epoch, seq, place: { sheetId, row, column } };
 }
