@@ -17,6 +17,8 @@ export type Plant = {
   /** On which day it shows, and within how many seeds. */
   readonly day: Day;
   readonly seeds: number;
+  /** One that shows it, as long as the simulation stays as it is: played first, to save time. */
+  readonly known?: number;
   readonly steps?: number;
 };
 
@@ -33,6 +35,7 @@ export const plants: readonly Plant[] = [
     replace: "  if (found.length > 0) remember(fold.desk, arrival, fold.now);\n  if (!isCertain && overwrites",
     day: "races",
     seeds: 200,
+    known: 110,
   },
   {
     name: "a reading that is dropped asks for nothing",
@@ -41,6 +44,7 @@ export const plants: readonly Plant[] = [
     replace: "false) doubt",
     day: "races",
     seeds: 300,
+    known: 78,
   },
   {
     name: "rows are placed by number after a further insertion",
@@ -49,6 +53,7 @@ export const plants: readonly Plant[] = [
     replace: "if (false) {",
     day: "honest",
     seeds: 200,
+    known: 63,
   },
   {
     name: "an insertion and a deletion that nobody told go unnoticed under an edit",
@@ -82,6 +87,7 @@ export const plants: readonly Plant[] = [
     replace: "        true;",
     day: "storm",
     seeds: 300,
+    known: 68,
   },
   {
     name: "a fold stays ahead of a commit that failed",
@@ -105,7 +111,8 @@ export const plants: readonly Plant[] = [
     find: "Math.max(desk.startedAt, now - limits.readingMemoryMs)",
     replace: "Math.max(desk.startedAt, now - 1e9)",
     day: "late",
-    seeds: 60,
+    seeds: 200,
+    known: 89,
     steps: 48,
   },
   {
@@ -114,7 +121,8 @@ export const plants: readonly Plant[] = [
     find: "Math.max(desk.startedAt, now - limits.readingMemoryMs)",
     replace: "now - limits.readingMemoryMs",
     day: "late",
-    seeds: 60,
+    seeds: 200,
+    known: 50,
     steps: 48,
   },
   {
@@ -124,6 +132,7 @@ export const plants: readonly Plant[] = [
     replace: "(false || !isAboveFloor",
     day: "lists",
     seeds: 150,
+    known: 118,
   },
   {
     name: "a row that moved between two looks of one check counts as checked",
@@ -132,6 +141,7 @@ export const plants: readonly Plant[] = [
     replace: "if (false)",
     day: "windows",
     seeds: 60,
+    known: 12,
   },
   {
     name: "of a row that was dragged only the place is believed that it went to",
@@ -148,6 +158,7 @@ export const plants: readonly Plant[] = [
     replace: "isSettled: !isPending",
     day: "slow",
     seeds: 60,
+    known: 13,
   },
   {
     name: "an id that was taken is answered as before, whatever its contents",
@@ -190,7 +201,7 @@ const left = /(node_modules|\.output|\.wxt|dist|\.test\.tsx?)$/;
 export type Harvest = { readonly failures: number; readonly problem: string };
 
 /** Plants one bug into a copy of the programs and plays simulations there until one fails. */
-export async function harvest(plant: Plant, firstSeed = 1): Promise<Harvest> {
+export async function harvest(plant: Plant): Promise<Harvest> {
   const folder = mkdtempSync(join(tmpdir(), "sheetwire-plant-"));
   try {
     for (const program of programs) {
@@ -207,7 +218,9 @@ export async function harvest(plant: Plant, firstSeed = 1): Promise<Harvest> {
       path,
       before.replace(plant.find, () => plant.replace),
     );
-    return await play(folder, plant, firstSeed);
+    const { known } = plant;
+    const first = known === undefined ? undefined : await play(folder, { ...plant, seeds: 1 }, known);
+    return first && first.failures > 0 ? first : await play(folder, plant, 1);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
