@@ -32,7 +32,8 @@ const WORDS: Readonly<
     summary: "The cells of a range in A1 notation; ?render=values|formulas|display|cells.",
   },
   "/v1/spreadsheets/:spreadsheetId/cells/:a1/history": {
-    summary: "What one cell was and became, newest first, followed across moved rows and columns; ?limit=.",
+    summary:
+      "What one cell was and became, newest first, followed across moved rows and columns; ?limit=, ?from= (next).",
     answer: z.object({
       sheetId: z.int(),
       row: z.int(),
@@ -41,6 +42,8 @@ const WORDS: Readonly<
       seq: z.int(),
       complete: z.boolean(),
       end: z.enum(["beginning", "trimmed", "limit"]),
+      /** With `limit`: from where the story goes on. */
+      next: z.string().optional(),
       entries: z.array(
         z.object({
           seq: z.int(),
