@@ -24,6 +24,8 @@ export type ConversationNeeds = {
   now: () => number;
   /** Milliseconds by a clock that never jumps. */
   elapsed: () => number;
+  /** The socket is gone. */
+  onClosed?: (conversation: Conversation) => void;
 };
 
 export type Conversation = {
@@ -34,7 +36,7 @@ export type Conversation = {
 };
 
 /** What a conversation writes to beside `ws`: the network socket under it. */
-export type Wire = Pick<Duplex, "on" | "off" | "write" | "writableLength" | "destroyed">;
+export type Wire = Pick<Duplex, "on" | "off" | "write" | "cork" | "uncork" | "writableLength" | "destroyed">;
 
 /** A socket that was told goodbye is cut after this long, in milliseconds. */
 const CLOSE_WITHIN_MS = 5_000;
@@ -134,6 +136,7 @@ class Talk implements Conversation, Deadline {
   closed(): void {
     this.#wheel.remove(this);
     for (const spreadsheetId of this.#watches.keys()) this.end(spreadsheetId);
+    this.#needs.onClosed?.(this);
   }
 
   checkAccess(): void {
@@ -254,8 +257,14 @@ class Watcher implements Reader {
     this.#talk.say({ kind: "watching", spreadsheetId: this.#spreadsheetId, epoch, seq, chain, recovered });
   }
   deliver(entries: readonly Entry[]): void {
-    const only = entries.length === 1 ? entries[0] : undefined;
-    this.#talk.write(only ? only.frame : Buffer.concat(entries.map((entry) => entry.frame)));
+    if (entries.length > MOST_WRITTEN_APART) {
+      this.#talk.write(Buffer.concat(entries.map((entry) => entry.frame)));
+      return;
+    }
+    // A few large ones leave in one system call as they are.
+    if (entries.length > 1) this.#talk.wire.cork();
+    for (const entry of entries) this.#talk.write(entry.frame);
+    if (entries.length > 1) this.#talk.wire.uncork();
   }
   refetch(reason: string): void {
     this.#talk.say({ kind: "refetch", spreadsheetId: this.#spreadsheetId, reason });
@@ -276,6 +285,9 @@ class Watcher implements Reader {
     return this.#talk.refuse(code, this.#spreadsheetId);
   }
 }
+
+/** More frames than this are put together before they are written: each by itself costs more than its copy. */
+const MOST_WRITTEN_APART = 16;
 
 const PONG = textFrame(JSON.stringify({ kind: "pong" } satisfies DownFrame));
 

@@ -38,11 +38,18 @@ export function createFeed(needs: FeedNeeds): Feed {
   const stopListening = access.onChange(() => {
     for (const conversation of conversations) conversation.checkAccess();
   });
+  const talkNeeds: ConversationNeeds = {
+    ...needs,
+    onClosed(conversation) {
+      conversations.delete(conversation);
+      metrics.sockets.set(conversations.size);
+    },
+  };
   let stopping = false;
 
   return {
     upgrade(request, socket, head) {
-      socket.on("error", () => socket.destroy());
+      socket.on("error", destroy);
       const path = (request.url ?? "").split("?", 1)[0];
       if (path !== FEED_PATH) return refuse(socket, "not-found");
       if (stopping) return refuse(socket, "shutting-down");
@@ -53,13 +60,8 @@ export function createFeed(needs: FeedNeeds): Feed {
         return refuse(socket, "malformed", `The feed is spoken as WebSocket subprotocol ${FEED_SUBPROTOCOL}.`);
       }
       return server.handleUpgrade(request, socket, head, (ws) => {
-        const conversation = converse(ws, socket, wheel, needs);
-        conversations.add(conversation);
+        conversations.add(converse(ws, socket, wheel, talkNeeds));
         metrics.sockets.set(conversations.size);
-        ws.on("close", () => {
-          conversations.delete(conversation);
-          metrics.sockets.set(conversations.size);
-        });
       });
     },
     async stop() {
@@ -70,6 +72,11 @@ export function createFeed(needs: FeedNeeds): Feed {
       server.close();
     },
   };
+}
+
+/** One function for all sockets: each of them is one of many. */
+function destroy(this: Duplex): void {
+  this.destroy();
 }
 
 /** Before there is a WebSocket the refusal is an HTTP answer. */
