@@ -21,7 +21,7 @@ const cases = (scale: Scale): Case[] =>
   });
 
 /** One run: server CPU a message, in microseconds, and what was lost. */
-async function run(workshop: Workshop, peer: Peer, watchers: number, inFlight: number, messages: number) {
+export async function runFanOut(workshop: Workshop, peer: Peer, watchers: number, inFlight: number, messages: number) {
   const warmUp = Math.min(200, Math.max(20, Math.round(messages / 4)));
   const { publish } = peer;
   const load = await startLoad(workshop, {
@@ -70,8 +70,8 @@ export async function benchFanOut(workshop: Workshop, scale: Scale, figures: Fig
           const known = costs.get(name) ?? { net: [], gross: [], perSecond: [], lost: 0 };
           costs.set(name, known);
           // What a message costs before anybody watches it is measured with one watcher, and taken off.
-          const alone = await run(workshop, peer, 1, inFlight, messages);
-          const many = await run(workshop, peer, watchers, inFlight, messages);
+          const alone = await runFanOut(workshop, peer, 1, inFlight, messages);
+          const many = await runFanOut(workshop, peer, watchers, inFlight, messages);
           const lost = Number(many["missing"]) + Number(many["holes"]) + Number(many["refused"]);
           known.lost += lost;
           if (lost > 0 && Number(many["deliveries"]) === 0) continue;

@@ -1,6 +1,10 @@
 /** Figures as they are told: one JSON line each, and kept for the table. */
 
-export type Scale = { readonly isQuick: boolean; readonly rounds: number };
+export type Scale = {
+  readonly isQuick: boolean;
+  readonly rounds: number;
+  /** Whether tables and plots go into the docs. */ readonly isWritten: boolean;
+};
 
 export type Spread = { median: number; min: number; max: number; runs: number };
 

@@ -1,11 +1,14 @@
 /** `npm run bench -- relay`: the relay beside its peers, in one interleaved run. */
+import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { benchFanOut } from "./fan-out.ts";
 import { benchIngest } from "./ingest.ts";
 import { openFigures, type Figures, type Scale } from "./figures.ts";
+import { benchGrowth } from "./growth.ts";
 import { benchIdle } from "./idle.ts";
 import { benchLatency } from "./latency.ts";
 import { benchResume } from "./resume.ts";
+import { noiseOf, tableOf, writeTable } from "./table.ts";
 import { openWorkshop, type Workshop } from "./processes.ts";
 
 const questions: Record<string, (workshop: Workshop, scale: Scale, figures: Figures) => Promise<void>> = {
@@ -14,10 +17,12 @@ const questions: Record<string, (workshop: Workshop, scale: Scale, figures: Figu
   resume: benchResume,
   latency: benchLatency,
   idle: benchIdle,
+  growth: benchGrowth,
 };
 
 export const relayUsage = `relay [--quick] [--only ${Object.keys(questions).join(",")}] [--write]
-      --quick: fewer rounds and smaller counts; --write: puts the table into bench/README.md`;
+      --quick: fewer rounds and smaller counts; --write: puts the plots of growth into docs/relay-growth.svg and,
+      when all questions were asked, the tables into bench/README.md`;
 
 export async function benchRelay(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -37,8 +42,14 @@ export async function benchRelay(args: readonly string[]): Promise<void> {
   const cutShort = (): void => void workshop.end().finally(() => process.exit(143));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, cutShort);
   try {
-    const scale = { isQuick: values.quick, rounds: values.quick ? 3 : 5 };
+    const scale = { isQuick: values.quick, rounds: values.quick ? 3 : 5, isWritten: values.write };
     for (const [name, ask] of Object.entries(questions)) if (only.includes(name)) await ask(workshop, scale, figures);
+    // Ratios are of one run: a table of some questions would mix runs.
+    if (values.write && Object.keys(questions).every((name) => only.includes(name))) {
+      const { model = "an unknown processor" } = cpus()[0] ?? {};
+      const machine = `${cpus().length} cores (${model.trim()}), Node ${process.versions.node}, server and load on a core each, load average ${loadavg()[0]?.toFixed(1)} when it ended`;
+      writeTable(tableOf(figures, { at: new Date().toISOString().slice(0, 10), machine, noise: noiseOf(figures) }));
+    }
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, cutShort);
     await workshop.end();

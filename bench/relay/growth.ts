@@ -1,0 +1,197 @@
+/** What becomes of the costs as everything grows, as four small plots in one picture of the docs. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { init } from "echarts";
+import { fillLog, fillSheet, fromTheStart } from "./filling.ts";
+import { runFanOut } from "./fan-out.ts";
+import { spread, type Figures, type Scale } from "./figures.ts";
+import { residentBytes } from "./idle.ts";
+import { post } from "./ingest.ts";
+import { fanOutPeers } from "./peers.ts";
+import { createPosts, startProduct, watchSteps } from "./product.ts";
+import { resumeOnce } from "./resume.ts";
+import type { Workshop } from "./processes.ts";
+
+export const GROWTH_FILE = join(import.meta.dirname, "..", "..", "docs", "relay-growth.svg");
+
+type Curve = { readonly title: string; readonly against: string; readonly points: [number, number][] };
+type Measure = (workshop: Workshop, scale: Scale) => AsyncGenerator<[number, number]>;
+
+async function* ingestBySpreadsheets(workshop: Workshop, scale: Scale): AsyncGenerator<[number, number]> {
+  for (const sheets of scale.isQuick ? [1, 30, 300] : [1, 10, 100, 1_000]) {
+    const product = await startProduct(workshop, { sheets });
+    const next = createPosts(product.sheets, 1);
+    const cost: number[] = [];
+    for (let round = 0; round <= scale.rounds; round += 1) {
+      const posts = scale.isQuick ? 1_000 : 4_000;
+      const result = await post(workshop, { ...product, as: "http" }, next(posts));
+      if (round > 0) cost.push(Number(result["serverCpuUs"]) / posts);
+    }
+    await product.stop();
+    yield [sheets, spread(cost).median];
+  }
+}
+
+async function* fanOutByWatchers(workshop: Workshop, scale: Scale): AsyncGenerator<[number, number]> {
+  const peer = await fanOutPeers.find(({ name }) => name === "sheetwire")?.start(workshop);
+  if (!peer) throw new Error("The relay is not among the peers.");
+  for (const watchers of scale.isQuick ? [10, 100, 1_000] : [10, 100, 1_000, 5_000]) {
+    const cost: number[] = [];
+    const messages = Math.max(40, Math.min(400, Math.round(40_000 / watchers)));
+    for (let round = 0; round < scale.rounds; round += 1) {
+      const alone = await runFanOut(workshop, peer, 1, 1, messages);
+      const many = await runFanOut(workshop, peer, watchers, 1, messages);
+      cost.push((Number(many["serverCpuUs"]) - Number(alone["serverCpuUs"])) / messages / (watchers - 1));
+    }
+    yield [watchers, spread(cost).median];
+  }
+  await peer.stop();
+}
+
+async function* resumeByLength(workshop: Workshop, scale: Scale): AsyncGenerator<[number, number]> {
+  for (const changes of scale.isQuick ? [1_000, 10_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000]) {
+    const product = await startProduct(workshop, {
+      sheets: 1,
+      isInstalled: false,
+      fill: (log, { spreadsheetId }) => fillLog(log, spreadsheetId, changes),
+    });
+    const [sheet] = product.sheets;
+    if (!sheet) throw new Error("No spreadsheet was let in.");
+    const page = await fetch(`${product.url}/v1/spreadsheets/${sheet.spreadsheetId}/changes?since=0&limit=1`, {
+      headers: { authorization: `Bearer ${sheet.token}` },
+    });
+    const { epoch } = (await page.json()) as { epoch: string };
+    const steps = watchSteps(sheet, fromTheStart(epoch));
+    const times: number[] = [];
+    for (let round = 0; round <= scale.rounds; round += 1) {
+      const result = await resumeOnce(workshop, { ...product, framing: "ws", steps }, changes);
+      if (round > 0) times.push(Number(result["ms"]));
+    }
+    await product.stop();
+    yield [changes, spread(times).median];
+  }
+}
+
+async function* memoryBySheet(workshop: Workshop, scale: Scale): AsyncGenerator<[number, number]> {
+  for (const cells of scale.isQuick ? [20_000, 200_000, 1_000_000] : [20_000, 200_000, 2_000_000, 10_000_000]) {
+    const product = await startProduct(workshop, {
+      sheets: 1,
+      isInstalled: false,
+      fill: (log, { spreadsheetId }) => fillSheet(log, spreadsheetId, cells / 20),
+    });
+    const before = residentBytes(product.pid);
+    // Whoever asks for the sheet makes the relay hold it.
+    const [sheet] = product.sheets;
+    const answer = await fetch(`${product.url}/v1/spreadsheets/${sheet?.spreadsheetId}/snapshot`, {
+      headers: { authorization: `Bearer ${sheet?.token}` },
+    });
+    if (!answer.ok || !answer.body) throw new Error(`The snapshot was answered ${answer.status}.`);
+    for await (const _part of answer.body);
+    yield [cells, (residentBytes(product.pid) - before) / 1_048_576];
+    await product.stop();
+  }
+}
+
+const measures: Record<string, { title: string; against: string; unit: string; of: Measure }> = {
+  ingest: {
+    title: "Server CPU a post, µs",
+    against: "spreadsheets",
+    unit: "us of server CPU a post",
+    of: ingestBySpreadsheets,
+  },
+  "fan-out": {
+    title: "Server CPU a delivery, µs",
+    against: "watchers",
+    unit: "us of server CPU a delivery",
+    of: fanOutByWatchers,
+  },
+  resume: { title: "Resume of the whole log, ms", against: "changes in the log", unit: "ms", of: resumeByLength },
+  memory: { title: "Resident memory for one sheet, MB", against: "cells", unit: "MB", of: memoryBySheet },
+};
+
+export async function benchGrowth(workshop: Workshop, scale: Scale, figures: Figures): Promise<void> {
+  const curves: Curve[] = [];
+  for (const [name, { title, against, unit, of }] of Object.entries(measures)) {
+    const points: [number, number][] = [];
+    for await (const [size, cost] of of(workshop, { ...scale, rounds: 3 })) {
+      points.push([size, Number(cost.toPrecision(3))]);
+      figures.add({
+        question: `growth: ${name}, ${size.toLocaleString("en")} ${against}`,
+        who: "sheetwire",
+        unit,
+        ...spread([cost]),
+      });
+    }
+    curves.push({ title, against, points });
+  }
+  if (scale.isWritten) writeFileSync(GROWTH_FILE, plotOf(curves));
+}
+
+const INK = "#768390";
+const LINE = "#2f81d8";
+
+/** One picture with a grid for each curve. Sizes and costs both grow by factors, so both axes do; a straight line that rises with the size is linear. */
+export function plotOf(curves: readonly Curve[]): string {
+  const chart = init(null, null, { renderer: "svg", ssr: true, width: 900, height: 620 });
+  const place = (at: number) => ({ left: at % 2 === 0 ? 70 : 520, top: at < 2 ? 60 : 370, width: 340, height: 190 });
+  chart.setOption({
+    animation: false,
+    textStyle: { color: INK, fontFamily: "system-ui, sans-serif" },
+    title: curves.map(({ title }, at) => ({
+      text: title,
+      left: place(at).left,
+      top: place(at).top - 40,
+      textStyle: { color: INK, fontSize: 14, fontWeight: "bold" },
+    })),
+    grid: curves.map((_, at) => place(at)),
+    xAxis: curves.map(({ against, points }, at) => ({
+      gridIndex: at,
+      type: "log",
+      name: against,
+      nameLocation: "middle",
+      nameGap: 26,
+      min: points[0]?.[0],
+      max: points.at(-1)?.[0],
+      axisLine: { lineStyle: { color: INK } },
+      axisLabel: { color: INK, formatter: (value: number) => compact.format(value) },
+      splitLine: { show: false },
+    })),
+    yAxis: curves.map(({ points }, at) => ({
+      gridIndex: at,
+      type: "log",
+      ...bounds(points.map(([, cost]) => cost)),
+      axisLabel: { color: INK, formatter: (value: number) => compact.format(value) },
+      splitLine: { lineStyle: { color: INK, opacity: 0.25 } },
+    })),
+    series: curves.map(({ points }, at) => ({
+      type: "line",
+      xAxisIndex: at,
+      yAxisIndex: at,
+      data: points,
+      symbol: "circle",
+      symbolSize: 8,
+      itemStyle: { color: LINE },
+      lineStyle: { color: LINE, width: 2 },
+      label: {
+        show: true,
+        position: "top",
+        offset: [14, 0],
+        color: INK,
+        formatter: ({ value }: { value: number[] }) => compact.format(value[1] ?? 0),
+      },
+    })),
+  });
+  const svg = chart.renderToSVGString();
+  chart.dispose();
+  return `${svg}\n`;
+}
+
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+
+/** Whole powers of ten around the values, at least two apart, so that noise does not look like a slope. */
+function bounds(values: readonly number[]): { min: number; max: number } {
+  const positive = values.filter((value) => value > 0);
+  const low = Math.floor(Math.log10(Math.min(...positive, 1e9)));
+  const high = Math.ceil(Math.log10(Math.max(...positive, 1e-3)) + 0.1);
+  return { min: 10 ** low, max: 10 ** Math.max(high, low + 2) };
+}
