@@ -31,7 +31,7 @@ export default defineConfig({
     // Written for the browsers we ask for; what is found by name is for those of 2015, and larger.
     resolve: { alias: { dexie: resolve(import.meta.dirname, "node_modules/dexie/dist/modern/dexie.mjs") } },
     oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-    build: { target: "es2023", rolldownOptions: { treeshake: { manualPureFunctions: ["z"] } } },
+    build: { target: "es2023" },
   }),
   zip: {
     includeSources: ["extension/**", "shared/**", "*.ts", "package*.json", "tsconfig*.json", "README.md", "LICENSE"],
