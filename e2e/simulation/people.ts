@@ -308,6 +308,7 @@ const deedsOf: Record<Day, typeof deeds> = {
     [2, typeAgain],
     [3, typeElsewhere],
   ],
+  boxes: [[1, toggle]],
   lists: [
     [3, sort],
     [1, typeCell],

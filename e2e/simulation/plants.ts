@@ -33,9 +33,8 @@ export const plants: readonly Plant[] = [
     file: cells,
     find: "  remember(fold.desk, arrival, fold.now);\n  if (!isCertain && overwrites",
     replace: "  if (found.length > 0) remember(fold.desk, arrival, fold.now);\n  if (!isCertain && overwrites",
-    day: "races",
-    seeds: 200,
-    known: 110,
+    day: "boxes",
+    seeds: 60,
   },
   {
     name: "a reading that is dropped asks for nothing",
@@ -44,7 +43,7 @@ export const plants: readonly Plant[] = [
     replace: "false) doubt",
     day: "races",
     seeds: 300,
-    known: 78,
+    known: 118,
   },
   {
     name: "rows are placed by number after a further insertion",
@@ -53,7 +52,7 @@ export const plants: readonly Plant[] = [
     replace: "if (false) {",
     day: "honest",
     seeds: 200,
-    known: 63,
+    known: 19,
   },
   {
     name: "an insertion and a deletion that nobody told go unnoticed under an edit",

@@ -111,6 +111,7 @@ const still: DayPlan = {
  *   relay is right or knows that it is not: never a silent error.
  * - `races`: honest, and few cells are edited again and again while posts come late, twice, or after a restart.
  * - `late`: one cell is edited again and again, and posts whose runs have ended arrive minutes late, also after a restart.
+ * - `boxes`: boxes are ticked and unticked, and what was read in between arrives last.
  * - `lists`: rows are sorted while digests that were read before are still under way.
  * - `windows`: rows move untold between two looks of one check.
  * - `unseen`: the network is calm, and structure changes untold or told by half. An edit in what moved must show it.
@@ -145,6 +146,7 @@ export const planOf = {
     breaks: 0.4,
     crashes: { relay: 0.08, worker: 0 },
   },
+  boxes: { ...still, odds: { ...calm, abandonedPost: 0.3 }, breaks: 0.4 },
   lists: { ...still, odds: { ...calm, latePost: 0.4, lateRun: 0.2 }, breaks: 0.1, ticks: 0.4, silence: "end" },
   windows: { ...still, breaks: 0.1, ticks: 0.5, silence: "after checks", oath: { inPlace: true }, isSmall: true },
   unseen: { ...still, oath: { wholeRows: true } },
@@ -163,6 +165,7 @@ export const calendar: readonly Day[] = [
   "races",
   "races",
   "late",
+  "boxes",
   "lists",
   "windows",
   "unseen",
