@@ -48,8 +48,12 @@ async function main(): Promise<number> {
   let isGood = true;
   for (const fault of known) {
     // A power cut that loses nothing under `normal` would show nothing under `full` either.
-    const durabilities = durability ? [durability] : fault === "power" ? (["full", "normal"] as const) : undefined;
-    for (const one of durabilities ?? [undefined]) {
+    const durabilities: readonly ("full" | "normal")[] = durability
+      ? [durability]
+      : fault === "power"
+        ? ["full", "normal"]
+        : ["full"];
+    for (const one of durabilities) {
       const totals = await runChaos({ rounds, seed, fault, durability: one, say });
       process.stdout.write(`${JSON.stringify(totals)}\n`);
       isGood &&= totals.ok;
