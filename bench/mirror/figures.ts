@@ -76,6 +76,7 @@ export const goals: readonly Goal[] = [
     atMost: 1.1,
     prototype: "0.97 x",
   },
+  { question: "edit-synced", words: "one awaited edit, both synced, p50", beside: "sqlite-wal" },
   { question: "edits", words: "10,000 edits arriving one by one", beside: "rows", timesFaster: 5, prototype: "6.4 x" },
   {
     question: "edits",
@@ -84,6 +85,7 @@ export const goals: readonly Goal[] = [
     timesFaster: 1.5,
     prototype: "1.8 x",
   },
+  { question: "edits", words: "10,000 edits arriving one by one", beside: "sqlite-wal" },
   { question: "insert", words: "a row inserted at the top", beside: "floor", atMost: 3, prototype: "1.6 x" },
   {
     question: "insert-10m",

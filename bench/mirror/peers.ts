@@ -4,12 +4,12 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { build } from "esbuild";
 
-export const peerNames = ["floor", "rows", "sqlite", "yjs", "mirror"] as const;
+export const peerNames = ["floor", "rows", "sqlite", "sqlite-wal", "yjs", "mirror"] as const;
 export type PeerName = (typeof peerNames)[number];
 
 const pageDir = join(import.meta.dirname, "page");
 /** SQLite can hold its files open in a worker only. */
-const paintsFromWorker: readonly PeerName[] = ["sqlite"];
+const onlyInWorker: readonly PeerName[] = ["sqlite", "sqlite-wal"];
 
 /** Path to content of what a peer's origin serves. */
 export type Assets = Map<string, { type: string; body: string | Uint8Array }>;
@@ -18,7 +18,7 @@ export type Assets = Map<string, { type: string; body: string | Uint8Array }>;
 export async function assetsOf(peer: PeerName): Promise<Assets> {
   const from = `import { peer } from "./${peer}.ts";`;
   const viaWorker = `import { remotePeer } from "./remote.ts"; const peer = remotePeer(new Worker("/worker.js", { type: "module" }));`;
-  const reload = `import { paint } from "./reload.ts"; ${paintsFromWorker.includes(peer) ? viaWorker : from} void paint(peer);`;
+  const reload = `import { paint } from "./reload.ts"; ${onlyInWorker.includes(peer) ? viaWorker : from} void paint(peer);`;
   const page = `import { remotePeer } from "./remote.ts";
     globalThis.ask = remotePeer(new Worker("/worker.js", { type: "module" })).ask;`;
   const script = async (contents: string) => ({ type: "text/javascript", body: await bundled(contents) });
@@ -29,7 +29,7 @@ export async function assetsOf(peer: PeerName): Promise<Assets> {
     ["/reload.js", await script(reload)],
     ["/worker.js", await script(`${from} import { serve } from "./worker.ts"; serve(peer);`)],
   ]);
-  if (peer === "sqlite") {
+  if (onlyInWorker.includes(peer)) {
     const wasm = createRequire(import.meta.url).resolve("@sqlite.org/sqlite-wasm/sqlite3.wasm");
     assets.set("/sqlite3.wasm", { type: "application/wasm", body: readFileSync(wasm) });
   }

@@ -9,6 +9,8 @@ const BLOCK_ROWS = 256;
 
 let database: IDBDatabase;
 let packed: Uint8Array<ArrayBuffer>[] = [];
+/** Blocks that are stored. */
+let count = 0;
 
 const write = (): { store: IDBObjectStore; done: Promise<void> } => {
   const transaction = database.transaction("blocks", "readwrite", { durability: "relaxed" });
@@ -39,6 +41,7 @@ export const peer: Peer = {
     const request = indexedDB.open("floor", 1);
     request.onupgradeneeded = () => void request.result.createObjectStore("blocks");
     database = await settled(request);
+    count = await settled(read().count());
   },
   prepare: async (snapshot) => Promise.resolve(void (packed = packedBlocks(snapshot))),
   ready: async () => void (packed = (await settled(read().getAll())) as Uint8Array<ArrayBuffer>[]),
@@ -46,11 +49,14 @@ export const peer: Peer = {
     const { store, done } = write();
     packed.forEach((block, index) => store.put(block, index));
     await done;
+    count = packed.length;
   },
   edit: ({ row }) => rewrite(row),
   insertTop: () => rewrite(0),
   async viewport({ row }) {
-    const [first, last] = [Math.floor(row / BLOCK_ROWS), Math.floor((row + VIEW_ROWS - 1) / BLOCK_ROWS)];
+    // The floor does not grow when rows are inserted: its last block stands for all below it.
+    const blockOf = (at: number): number => Math.min(Math.floor(at / BLOCK_ROWS), count - 1);
+    const [first, last] = [blockOf(row), blockOf(row + VIEW_ROWS - 1)];
     const store = read();
     const blocks = first === last ? [first] : [first, last];
     return bytesOf(await Promise.all(blocks.map((block) => settled(store.get(block) as IDBRequest<unknown>))));

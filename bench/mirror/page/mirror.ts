@@ -5,6 +5,8 @@ import { fetchSnapshot } from "../../../extension/sync/snapshot.ts";
 import { openHeld, SHEET_ID, SPREADSHEET_ID, viewOf, type Held } from "./held.ts";
 import type { Cell, Peer } from "./peer.ts";
 
+const PIECE_BYTES = 64 * 1_024;
+
 let held: Held;
 
 /** Takes a snapshot the way the extension does. */
@@ -33,9 +35,21 @@ async function take(answer: () => Promise<Response>): Promise<void> {
   held.stands(await writer.finish(), rowCount);
 }
 
+/** The bytes as a network hands them over: in pieces, as fast as they are asked for. */
+function inPieces(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let from = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (from >= bytes.length) return controller.close();
+      controller.enqueue(bytes.subarray(from, from + PIECE_BYTES));
+      from += PIECE_BYTES;
+    },
+  });
+}
+
 export const peer: Peer = {
   open: async () => void (held = await openHeld()),
-  load: (snapshot) => take(() => Promise.resolve(new Response(snapshot))),
+  load: (snapshot) => take(() => Promise.resolve(new Response(inPieces(snapshot)))),
   loadFrom: (url) => take(() => fetch(url)),
   edit: (edit) => held.edit(edit),
   insertTop: (cells) => held.insertTop(cells),

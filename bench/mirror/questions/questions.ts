@@ -238,7 +238,7 @@ async function streamedEdits(round: Round, peers: readonly PeerName[], page: Pag
 async function insertions(round: Round, peers: readonly PeerName[], page: PageOf, tell: Tell): Promise<void> {
   const times: Times = new Map();
   // Cheap ones often, so that their median means something; shifting every row takes seconds.
-  const turns = { floor: 40, mirror: 40, rows: 2, sqlite: 2, yjs: 0 };
+  const turns = { floor: 40, mirror: 40, rows: 2, sqlite: 2, "sqlite-wal": 2, yjs: 0 };
   for (let turn = 0; turn < turns.mirror; turn += 1) {
     for (const peer of turned(peers, turn)) {
       const ms = await page(peer).ask<number>("insertTop", round.fresh);

@@ -1,0 +1,3 @@
+import { sqlitePeer } from "./sqlite-peer.ts";
+
+export const peer = sqlitePeer("wal");
