@@ -115,6 +115,19 @@ describe.each(engines)("%s", (_, open) => {
     expect(access.devices("sheet-1")).toEqual([]);
   });
 
+  test("a disk too full for the note when a device was seen lets it in all the same, and says so", () => {
+    const store = createMemoryAccessStore();
+    const faults: unknown[] = [];
+    const access = createAccess({ store, now: () => 1_000_000, onFault: (error) => faults.push(error) });
+    access.addSpreadsheet("sheet-1");
+    const device = access.addDevice("sheet-1", "panel", ["read"]);
+    vi.spyOn(store, "touchDevice").mockImplementation(() => {
+      throw new Error("No room.");
+    });
+    expect(access.opens(device?.token ?? "", "sheet-1", "read")?.name).toBe("panel");
+    expect(faults).toHaveLength(1);
+  });
+
   test("when a device was seen is known, and not written at every request", () => {
     let now = 100_000;
     const store = open();

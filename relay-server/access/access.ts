@@ -14,7 +14,12 @@ const SEEN_EVERY_MS = 60_000;
 /** How long the old key stays valid after a rotation unless told otherwise, in milliseconds. */
 export const ROTATION_MS = 7 * 24 * 60 * 60 * 1000;
 
-type Needs = { store: AccessStore; now: () => number };
+type Needs = {
+  store: AccessStore;
+  now: () => number;
+  /** Told when a note that nobody waits for could not be written: the disk is full, for instance. */
+  onFault?: (error: unknown) => void;
+};
 
 /**
  * - A1: a key opens exactly its spreadsheet for posts, a token exactly its spreadsheet for its scopes.
@@ -57,7 +62,7 @@ export interface Access {
   watch(onFault: (error: unknown) => void): () => void;
 }
 
-export function createAccess({ store, now }: Needs): Access {
+export function createAccess({ store, now, onFault }: Needs): Access {
   const listeners = new Set<() => void>();
   let records = store.read();
   let version = store.version();
@@ -82,7 +87,12 @@ export function createAccess({ store, now }: Needs): Access {
     const last = Math.max(seenAt.get(record.deviceId) ?? 0, record.lastSeenAt ?? 0);
     if (now() - last > SEEN_EVERY_MS) {
       seenAt.set(record.deviceId, now());
-      store.touchDevice(record.deviceId, now());
+      try {
+        store.touchDevice(record.deviceId, now());
+      } catch (error) {
+        // When it was seen is worth a note, not a refusal.
+        onFault?.(error);
+      }
     }
     return withoutHash(record);
   }

@@ -65,7 +65,12 @@ export function converse(
 const talks = new WeakMap<WebSocket, Talk>();
 
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  talks.get(this)?.heard(data, isBinary);
+  const talk = talks.get(this);
+  try {
+    talk?.heard(data, isBinary);
+  } catch (error) {
+    talk?.failed(error);
+  }
 }
 function onPing(this: WebSocket): void {
   talks.get(this)?.pinged();
@@ -127,6 +132,13 @@ class Talk implements Conversation, Deadline {
 
   pinged(): void {
     if (this.#token !== undefined) this.#heardAt = this.#needs.elapsed();
+  }
+
+  /** A fault of ours, a store that does not answer: it ends this conversation and no other. */
+  failed(error: unknown): void {
+    this.#needs.metrics.faults.inc();
+    this.#needs.logger.error({ err: error }, "fault");
+    this.refuse("internal");
   }
 
   broken(error: Error): void {

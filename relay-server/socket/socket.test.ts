@@ -107,6 +107,21 @@ describe("a conversation", () => {
     await client.until("watching", (frame) => frame.spreadsheetId === id);
   });
 
+  test("a store that does not answer ends one conversation with internal, and the relay goes on", async () => {
+    const client = await greet(relay.url, token);
+    const opens = relay.access.opens.bind(relay.access);
+    relay.access.opens = () => {
+      throw new Error("The store does not answer.");
+    };
+    client.say({ kind: "watch", spreadsheetId: id });
+    expect((await client.closed).code).toBe(refusals.internal.closeCode);
+    relay.access.opens = opens;
+    const another = await greet(relay.url, token);
+    another.say({ kind: "watch", spreadsheetId: id });
+    await another.until("watching");
+    expect(relay.lines.join("")).toContain('"msg":"fault"');
+  });
+
   test("ends when a frame is larger than a reader may send", async () => {
     const client = await greet(relay.url, token);
     client.sayRaw(JSON.stringify({ kind: "hello", token, client: "x".repeat(limits.upFrameMaxBytes) }));
