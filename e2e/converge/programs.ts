@@ -44,7 +44,8 @@ export async function openPrograms(): Promise<Programs> {
     SHEETWIRE_CLOCK_FILE: clockFile,
     SHEETWIRE_DURABILITY: "normal",
   };
-  const stage = await openStage(env, { clockFile });
+  const googleEnv = { NODE_OPTIONS: `--import ${join(import.meta.dirname, "brief-runs.mjs")}` };
+  const stage = await openStage(env, { clockFile, googleEnv });
   const tap = await openTap(stage.relay.url);
   const store = openGuest(stage.relay.dataDir, tap.url);
   return {

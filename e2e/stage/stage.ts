@@ -47,11 +47,12 @@ export type Stage = {
 
 /**
  * Starts Google's stand-in and a relay. `env` reaches the relay. With `emails` the script is one that asks Google who
- * edits, as an admin can choose. In `clockFile` Google writes its virtual time where that is shared.
+ * edits, as an admin can choose. In `clockFile` Google writes its virtual time where that is shared; `googleEnv` reaches
+ * Google's stand-in.
  */
 export async function openStage(
   env: Record<string, string> = {},
-  how: { emails?: boolean; clockFile?: string } = {},
+  how: { emails?: boolean; clockFile?: string; googleEnv?: Record<string, string> } = {},
 ): Promise<Stage> {
   const args = ["--port", "0", ...(how.clockFile === undefined ? [] : ["--clock-file", how.clockFile])];
   if (how.emails) {
@@ -59,7 +60,7 @@ export async function openStage(
     await buildAppsScript({ outDir, emails: true });
     args.push("--bundle", outDir);
   }
-  const google = await startProgram(join(root, "fake-google/main.ts"), args, {});
+  const google = await startProgram(join(root, "fake-google/main.ts"), args, how.googleEnv ?? {});
   const said = google.listening;
   const sheets = { sheetsUrl: String(said["sheetsUrl"]), spki: String(said["spki"]) };
   const control = controlOf(google.url);
