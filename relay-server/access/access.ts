@@ -62,7 +62,7 @@ export interface Access {
   watch(onFault: (error: unknown) => void): () => void;
 }
 
-export function createAccess({ store, now, onFault }: Needs): Access {
+export function createAccess({ store, now, onFault: tellFault }: Needs): Access {
   const listeners = new Set<() => void>();
   let records = store.read();
   let version = store.version();
@@ -91,7 +91,7 @@ export function createAccess({ store, now, onFault }: Needs): Access {
         store.touchDevice(record.deviceId, now());
       } catch (error) {
         // When it was seen is worth a note, not a refusal.
-        onFault?.(error);
+        tellFault?.(error);
       }
     }
     return withoutHash(record);
