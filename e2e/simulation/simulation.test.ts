@@ -40,6 +40,13 @@ test("a seed plays the same, always; another plays otherwise", async () => {
   expect(other.trace).not.toBe(once.trace);
 });
 
+test.each([
+  ["a round of windows lacked rows that were blank meanwhile, and never ended", 100_450, "windows"],
+  ["a row was dragged to where an equal one stood", 28, "unseen"],
+] as const)("what once went wrong does no more: %s", async (_what, seed, day) => {
+  expect((await simulate({ seed, day, steps: day === "windows" ? 16 : 24 })).problems).toEqual([]);
+});
+
 test("the mirror of the extension, in IndexedDB, ends equal too", async () => {
   for (let seed = 1; seed <= 12; seed += 1) {
     const opened = await openMirror(`simulation-${seed}`);

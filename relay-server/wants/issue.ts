@@ -102,6 +102,8 @@ function issueDigests(held: SheetState, sheet: SheetDesk, out: readonly Lease[],
   const end = Math.max(1, Math.min(sheet.seen.usedRows, sheet.seen.rows));
   const width = Math.max(1, sheet.seen.usedColumns);
   const windowRows = Math.max(1, Math.floor(limits.digestWantMaxCells / width));
+  // A round that lacks nothing and did not end began when the sheet was filled further down: it begins again.
+  if (sheet.round && gapsIn({ from: 0, to: end }, sheet.round.pieces).length === 0) sheet.round = undefined;
   const covered: Stretch[] = [
     ...(sheet.round && sheet.round.layout === sheet.layout ? sheet.round.pieces : []),
     ...out.flatMap(({ want }) =>

@@ -109,4 +109,16 @@ describe("a check in several windows", () => {
     expectEqual();
     expect(relay.desk.sheets.get(7)?.unproven).toEqual([]);
   });
+
+  test("begins again when the rows that it still lacked are blank meanwhile", () => {
+    Object.assign(limits, { digestWantMaxCells: 4 });
+    const { rows } = sheet.grid(7);
+    const run = sheet.newRun();
+    const digests = relay.take(sheet.post(run, 0, "manual", [sheet.sheets()]));
+    relay.take(sheet.post(run, 1, "manual", [sheet.answer(digests[0] as Want)]));
+    rows.splice(0, 4, ["other", 1], ["rows", 2], [], []);
+    sheet.now += 120_000;
+    relay.run("manual", [sheet.sheets()]);
+    expectEqual();
+  });
 });
