@@ -13,8 +13,10 @@ export function openBlock(bytes: Uint8Array): PackedBlock {
   return new PackedBlock(bytes);
 }
 
+const NEEDS_QUOTES = /[",\r\n]/;
+
 /** RFC 4180: a field with a comma, a quote or a line break stands in quotes. */
-export const csvField = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+export const csvField = (text: string): string => (NEEDS_QUOTES.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
@@ -90,11 +92,13 @@ export class PackedBlock {
     const lines = Array.from({ length }, () => "");
     const commas = new Uint32Array(length);
     const fields: (string | null)[] = [];
+    // Mostly no text of a block needs quotes, which one look at all of them tells.
+    const fieldAt = NEEDS_QUOTES.test(this.#texts().heap) ? this.#fieldAt : this.#textAt;
     for (let c = 0; c < this.columnCount; c += 1) {
       const column = this.column(c);
       if (!column) continue;
       fields.length = 0;
-      column.readDisplays(from, to, this.#fieldAt, fields);
+      column.readDisplays(from, to, fieldAt, fields);
       for (let n = 0; n < length; n += 1) {
         const field = fields[n] as string | null;
         if (field === null) continue;
