@@ -12,7 +12,8 @@ import { createPosts, startProduct, watchSteps } from "./product.ts";
 import { resumeOnce } from "./resume.ts";
 import type { Workshop } from "./processes.ts";
 
-export const GROWTH_FILE = join(import.meta.dirname, "..", "..", "docs", "relay-growth.svg");
+/** In the docs. */
+export const GROWTH_PLOT = "relay-growth.svg";
 
 type Curve = { readonly title: string; readonly against: string; readonly points: [number, number][] };
 type Measure = (workshop: Workshop, scale: Scale) => AsyncGenerator<[number, number]>;
@@ -124,14 +125,14 @@ export async function benchGrowth(workshop: Workshop, scale: Scale, figures: Fig
     }
     curves.push({ title, against, points });
   }
-  if (scale.isWritten) writeFileSync(GROWTH_FILE, plotOf(curves));
+  if (scale.isWritten) writeFileSync(join(import.meta.dirname, "..", "..", "docs", GROWTH_PLOT), plotOf(curves));
 }
 
 const INK = "#768390";
 const LINE = "#2f81d8";
 
 /** One picture with a grid for each curve. Sizes and costs both grow by factors, so both axes do; a straight line that rises with the size is linear. */
-export function plotOf(curves: readonly Curve[]): string {
+function plotOf(curves: readonly Curve[]): string {
   const chart = init(null, null, { renderer: "svg", ssr: true, width: 900, height: 620 });
   const place = (at: number) => ({ left: at % 2 === 0 ? 70 : 520, top: at < 2 ? 60 : 370, width: 340, height: 190 });
   chart.setOption({

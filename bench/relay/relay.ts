@@ -1,6 +1,7 @@
 /** `npm run bench -- relay`: the relay beside its peers, in one interleaved run. */
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { benchFairness } from "./fairness.ts";
 import { benchFanOut } from "./fan-out.ts";
 import { benchIngest } from "./ingest.ts";
 import { openFigures, type Figures, type Scale } from "./figures.ts";
@@ -16,6 +17,7 @@ const questions: Record<string, (workshop: Workshop, scale: Scale, figures: Figu
   ingest: benchIngest,
   resume: benchResume,
   latency: benchLatency,
+  fairness: benchFairness,
   idle: benchIdle,
   growth: benchGrowth,
 };

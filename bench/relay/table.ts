@@ -1,6 +1,7 @@
 /** The figures as tables of bench/README.md, in the part that the bench writes by itself. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { GROWTH_PLOT } from "./growth.ts";
 import { goals } from "./goals.ts";
 import type { Figures } from "./figures.ts";
 
@@ -37,6 +38,8 @@ export function tableOf(figures: Figures, { at, machine, noise }: Circumstances)
     "| --- | --- | --- | --- | --- |",
     ...rows,
     ...(skipped.length > 0 ? ["", ...skipped] : []),
+    "",
+    `![Costs of the relay as spreadsheets, watchers, the log and the sheet grow; both axes count in factors](../docs/${GROWTH_PLOT})`,
   ].join("\n");
 }
 
