@@ -2,6 +2,7 @@
  * `npm run bench -- mirror`: the mirror beside what else could hold a sheet in a browser, and beside the floor below which
  * IndexedDB cannot go, in one interleaved run.
  */
+import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { tell } from "../measure.ts";
 import { mostOf, rounded, verdictsOn, type Found, type QuestionName } from "./figures.ts";
@@ -48,6 +49,7 @@ export async function benchMirror(args: readonly string[]): Promise<void> {
     process.exitCode = 2;
     return;
   }
+  const [load = Number.NaN] = loadavg();
   const all: Found[] = [];
   const found = (one: Found): void => {
     all.push(one);
@@ -63,7 +65,7 @@ export async function benchMirror(args: readonly string[]): Promise<void> {
   for (const cells of settings.sizes) {
     for (const engine of settings.engines) chromium = await benchSize(cells, engine, settings, found);
   }
-  if (settings.write) writeReport(all, { chromium, command: `npm run bench -- mirror ${args.join(" ")}`.trim() });
+  if (settings.write) writeReport(all, { chromium, load, command: `npm run bench -- mirror ${args.join(" ")}`.trim() });
 }
 
 async function benchSize(

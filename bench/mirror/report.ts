@@ -10,15 +10,18 @@ const END = "<!-- end of what is written -->";
 const ENGINES: readonly Engine[] = ["leveldb", "sqlite"];
 const MIB = 1_024 * 1_024;
 
+/** With what, how, and how busy the machine was with other things when it began. */
+type Told = { chromium: string; command: string; load: number };
+
 /** Puts the table in the place of the one that stands there. */
-export function writeReport(found: readonly Found[], told: { chromium: string; command: string }): void {
+export function writeReport(found: readonly Found[], told: Told): void {
   const readme = readFileSync(README, "utf8");
   const [from, to] = [readme.indexOf(BEGIN), readme.indexOf(END)];
   if (from < 0 || to < from) throw new Error("bench/README.md has no place for the table of the mirror.");
   writeFileSync(README, `${readme.slice(0, from)}${BEGIN}\n\n${reportOf(found, told)}\n\n${readme.slice(to)}`);
 }
 
-export function reportOf(found: readonly Found[], told: { chromium: string; command: string }): string {
+export function reportOf(found: readonly Found[], told: Told): string {
   const engines = ENGINES.filter((engine) => found.some((one) => one.engine === engine));
   const head = ["question", "beside", "to reach", "prototype", ...engines.map((engine) => `on ${engine}`)];
   const lines = goals.flatMap((goal) => {
@@ -28,7 +31,7 @@ export function reportOf(found: readonly Found[], told: { chromium: string; comm
   });
   const table = [head, head.map(() => "---"), ...lines].map((line) => `| ${line.join(" | ")} |`).join("\n");
   const date = new Date().toISOString().slice(0, 10);
-  const when = `${date}, Chromium ${told.chromium} headless, two shared cores; \`${told.command}\`.`;
+  const when = `${date}, Chromium ${told.chromium} headless, two shared cores, load before it began ${told.load.toFixed(1)}; \`${told.command}\`.`;
   return `${when}\n\n${table}`;
 }
 
