@@ -45,7 +45,7 @@ export function SearchBox({ copy, onGo }: { copy: Looks; onGo: (spot: Spot) => v
         class="field"
         aria-label="Search all sheets"
         placeholder="Search all sheets"
-        aria-controls={listId}
+        aria-controls={found ? listId : undefined}
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
       />
