@@ -27,6 +27,10 @@ const digests = "relay-server/wants/fold/digests.ts";
 const fold = "relay-server/wants/fold/fold.ts";
 const placing = "relay-server/wants/placing.ts";
 
+/**
+ * One is not here: a reading from before the relay's start, applied after it, has not shown within 200 seeds. It has a test of
+ * its own in relay-server/wants.
+ */
 export const plants: readonly Plant[] = [
   {
     name: "a reading that agrees is not remembered: a checkbox ticked, unticked and ticked again",
@@ -35,6 +39,7 @@ export const plants: readonly Plant[] = [
     replace: "  if (found.length > 0) remember(fold.desk, arrival, fold.now);\n  if (!isCertain && overwrites",
     day: "boxes",
     seeds: 60,
+    known: 29,
   },
   {
     name: "a reading that is dropped asks for nothing",
@@ -111,17 +116,7 @@ export const plants: readonly Plant[] = [
     replace: "Math.max(desk.startedAt, now - 1e9)",
     day: "late",
     seeds: 200,
-    known: 89,
-    steps: 48,
-  },
-  {
-    name: "a reading from before the relay's start is applied after it",
-    file: placing,
-    find: "Math.max(desk.startedAt, now - limits.readingMemoryMs)",
-    replace: "now - limits.readingMemoryMs",
-    day: "late",
-    seeds: 200,
-    known: 50,
+    known: 107,
     steps: 48,
   },
   {

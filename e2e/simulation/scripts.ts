@@ -270,11 +270,14 @@ export function createScripts({ clock, dice, weather, table, relay, trace, hasWe
     if (hits("forgedPost")) clock.after(dice.between(1, 30_000), () => void forge(id, timestamp, body));
     if (hits("abandonedPost")) {
       abandoned += 1;
-      clock.after(dice.chance(0.5) ? dice.between(1_000, 50_000) : dice.between(60_000, 240_000), () => {
-        abandoned -= 1;
-        trace(`post ${id} arrives, abandoned`);
-        void relay.post(headers, bytes);
-      });
+      // Where the relay is down the network tries again: what nobody ever hears of is a lost post, and that is another fault.
+      const arrive = async (): Promise<void> => {
+        const found = await relay.post(headers, bytes);
+        trace(`post ${id} arrives, abandoned: ${found?.status ?? "nobody"}`);
+        if (found && found.status < 500) abandoned -= 1;
+        else clock.after(2_000, () => void arrive());
+      };
+      clock.after(dice.chance(0.5) ? dice.between(1_000, 50_000) : dice.between(60_000, 240_000), () => void arrive());
       run.abandon();
       return new Promise(() => {});
     }

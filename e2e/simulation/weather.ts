@@ -146,7 +146,12 @@ export const planOf = {
     breaks: 0.4,
     crashes: { relay: 0.08, worker: 0 },
   },
-  boxes: { ...still, odds: { ...calm, abandonedPost: 0.3 }, breaks: 0.4 },
+  boxes: {
+    ...still,
+    odds: { ...calm, abandonedPost: 0.3 },
+    breaks: 0.4,
+    crashes: { relay: 0.2, worker: 0 },
+  },
   lists: { ...still, odds: { ...calm, latePost: 0.4, lateRun: 0.2 }, breaks: 0.1, ticks: 0.4, silence: "end" },
   windows: { ...still, breaks: 0.1, ticks: 0.5, silence: "after checks", oath: { inPlace: true }, isSmall: true },
   unseen: { ...still, oath: { wholeRows: true } },
