@@ -178,6 +178,19 @@ test("killed in the middle of a first copy, it goes on behind the last row that 
   expect(await after.of(S1).continueSnapshot()).toBeUndefined();
 });
 
+test("a new copy that broke off is not gone on with once the old one has been followed further", async () => {
+  const { mirror, name } = await holding([["a"], ["b"]]);
+  const writer = await mirror.of(S1).startSnapshot(headOf(1, 2), '"v1"');
+  await writer.putRows([{ sheetId: 0, fromRow: 0, rows: [["a"]] }]);
+  await writer.leave();
+  mirror.close();
+  const after = await open(name);
+  expect(await after.of(S1).continueSnapshot()).toBeDefined();
+  await after.of(S1).take([cells(2, 0, [["two"]])], cursorAt(2));
+  expect(await after.of(S1).continueSnapshot()).toBeUndefined();
+  expect(await after.of(S1).cursor()).toEqual(cursorAt(2));
+});
+
 test("two contexts that write at once: one goes on, the other is told to look again, nothing is there twice", async () => {
   const { mirror, name } = await holding([["a"], ["b"]]);
   const other = await open(name);

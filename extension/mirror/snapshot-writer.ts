@@ -1,6 +1,7 @@
 import { MisfitError } from "@sheetwire/shared/grid";
 import type { Cursor, Sheet, SnapshotHead, SnapshotRows } from "@sheetwire/shared/protocol";
 import { BlockWriter, rowsOfBlock } from "./block-writer.ts";
+import { cursorIn } from "./cursor.ts";
 import { blocksOfPlace, logFrom, type CopyRecord, type GridRecord, type MirrorDatabase } from "./database.ts";
 import { withRoom } from "./eviction.ts";
 import { GapError } from "./faults.ts";
@@ -100,15 +101,17 @@ export function startSnapshot(needs: SnapshotNeeds, head: SnapshotHead, etag?: s
   });
 }
 
-/** Takes up a copy that broke off, if it can be named to the relay. */
+/** Takes up a copy that broke off, if it can be named to the relay and is not older than what was followed meanwhile. */
 export function continueSnapshot(needs: SnapshotNeeds): Promise<Continued | undefined> {
   const { database, spreadsheetId } = needs;
   return needs.inTurn(async () => {
-    const transaction = database.begin(["copies", "grids", "packed"], "readwrite");
+    const transaction = database.begin(["copies", "grids", "packed", "log"], "readwrite");
     const done = committed(transaction);
     const held = await settled<CopyRecord | undefined>(transaction.objectStore("copies").get(spreadsheetId));
     if (!held?.arriving?.etag) return undefined;
     const { copy, head, etag } = held.arriving;
+    const shown = await cursorIn(transaction, spreadsheetId);
+    if (shown && shown.epoch === head.epoch && shown.seq > head.seq) return undefined;
     const grids = await settled<GridRecord[]>(transaction.objectStore("grids").index("copy").getAll(copy));
     const sheets = new Map<number, Arriving>();
     for (const grid of grids) {

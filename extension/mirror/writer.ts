@@ -4,6 +4,7 @@ import { BrokenBlockError } from "../packed/packed.ts";
 import { applyWithWords } from "./applying.ts";
 import { Blocks } from "./blocks.ts";
 import { checkpoint, type TailWeight } from "./checkpoint.ts";
+import { cursorIn } from "./cursor.ts";
 import { logFrom, type CopyRecord, type LogEntry, type LogRecord, type MirrorDatabase } from "./database.ts";
 import { withRoom } from "./eviction.ts";
 import { GapError, MismatchError } from "./faults.ts";
@@ -214,18 +215,6 @@ export function createWriter(
     await sweep(database, spreadsheetId);
   }
 
-  async function cursorNow(): Promise<Cursor | undefined> {
-    const transaction = database.begin(["copies", "log"], "readonly");
-    const last = transaction.objectStore("log").openCursor(logFrom(spreadsheetId), "prev");
-    const [record, newest] = await Promise.all([
-      settled<CopyRecord | undefined>(transaction.objectStore("copies").get(spreadsheetId)),
-      settled(last),
-    ]);
-    if (!record?.cursor) return undefined;
-    const tail = newest?.value as LogRecord | undefined;
-    return tail && tail.first > record.cursor.seq ? tail.cursor : record.cursor;
-  }
-
   const snapshotNeeds: SnapshotNeeds = {
     database,
     spreadsheetId,
@@ -239,7 +228,7 @@ export function createWriter(
   };
 
   return {
-    cursor: cursorNow,
+    cursor: () => cursorIn(database.begin(["copies", "log"], "readonly"), spreadsheetId),
     take,
     startSnapshot: (head, etag) => startSnapshot(snapshotNeeds, head, etag),
     continueSnapshot: () => continueSnapshot(snapshotNeeds),
