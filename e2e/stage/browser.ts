@@ -76,7 +76,12 @@ export async function openBrowser(needs: BrowserNeeds): Promise<Browser> {
 
   async function open(path: string): Promise<Page> {
     const page = await context.newPage();
-    await page.goto(`chrome-extension://${extensionId}/${path}`);
+    const url = `chrome-extension://${extensionId}/${path}`;
+    // A fresh extension opens its options by itself, and takes for that a tab that is on the way there.
+    await page.goto(url).catch(async (error: unknown) => {
+      if (!String(error).includes("interrupted by another navigation")) throw error;
+      await page.waitForURL(url);
+    });
     return page;
   }
 
