@@ -25,7 +25,9 @@ async function readCursor(spreadsheetId: string): Promise<StoredCursor | null> {
   const database = await settled(indexedDB.open("sheetwire-mirror"));
   try {
     const stores = database.transaction(["copies", "log"], "readonly");
-    const copy = (await settled(stores.objectStore("copies").get(spreadsheetId))) as { cursor?: Cursor } | undefined;
+    const copy = (await settled(stores.objectStore("copies").get(spreadsheetId))) as
+      | { cursor?: Cursor; historyFrom: number }
+      | undefined;
     if (!copy?.cursor) return null;
     const all = IDBKeyRange.bound([spreadsheetId], [spreadsheetId, []]);
     const records = (await settled(stores.objectStore("log").getAll(all))) as {
@@ -38,7 +40,9 @@ async function readCursor(spreadsheetId: string): Promise<StoredCursor | null> {
     let at: Cursor = copy.cursor;
     let before: number | undefined;
     for (const { first, last, cursor, entries } of records) {
-      if (before !== undefined && first !== before + 1) holes.push(first);
+      // A new copy brings what no change told: the history that it begins has no part in what was before it.
+      const isOneHistory = before !== undefined && first !== copy.historyFrom + 1;
+      if (isOneHistory && first !== (before ?? 0) + 1) holes.push(first);
       if (last !== first + entries.length - 1 || cursor.seq !== last) holes.push(first);
       before = last;
       if (last > at.seq) at = cursor;
