@@ -2,14 +2,14 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { init } from "echarts";
-import { fillLog, fillSheet, fromTheStart } from "./filling.ts";
+import { fillSheet } from "./filling.ts";
 import { runFanOut } from "./fan-out.ts";
 import { spread, type Figures, type Scale } from "./figures.ts";
 import { residentBytes } from "./idle.ts";
 import { post } from "./ingest.ts";
 import { fanOutPeers } from "./peers.ts";
-import { createPosts, startProduct, watchSteps } from "./product.ts";
-import { resumeOnce } from "./resume.ts";
+import { createPosts, startProduct } from "./product.ts";
+import { resumeOnce, startFilledRelay } from "./resume.ts";
 import type { Workshop } from "./processes.ts";
 
 /** In the docs. */
@@ -51,24 +51,13 @@ async function* fanOutByWatchers(workshop: Workshop, scale: Scale): AsyncGenerat
 
 async function* resumeByLength(workshop: Workshop, scale: Scale): AsyncGenerator<[number, number]> {
   for (const changes of scale.isQuick ? [1_000, 10_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000]) {
-    const product = await startProduct(workshop, {
-      sheets: 1,
-      isInstalled: false,
-      fill: (log, { spreadsheetId }) => fillLog(log, spreadsheetId, changes),
-    });
-    const [sheet] = product.sheets;
-    if (!sheet) throw new Error("No spreadsheet was let in.");
-    const page = await fetch(`${product.url}/v1/spreadsheets/${sheet.spreadsheetId}/changes?since=0&limit=1`, {
-      headers: { authorization: `Bearer ${sheet.token}` },
-    });
-    const { epoch } = (await page.json()) as { epoch: string };
-    const steps = watchSteps(sheet, fromTheStart(epoch));
+    const running = await startFilledRelay(workshop, changes);
     const times: number[] = [];
     for (let round = 0; round <= scale.rounds; round += 1) {
-      const result = await resumeOnce(workshop, { ...product, framing: "ws", steps }, changes);
+      const result = await resumeOnce(workshop, running, changes);
       if (round > 0) times.push(Number(result["ms"]));
     }
-    await product.stop();
+    await running.stop();
     yield [changes, spread(times).median];
   }
 }

@@ -21,24 +21,23 @@ type Kind = {
 };
 const never = (): undefined => undefined;
 
-const relay: Kind = {
-  name: "sheetwire",
-  missing: never,
-  async start(workshop, changes) {
-    const product = await startProduct(workshop, {
-      sheets: 1,
-      isInstalled: false,
-      fill: (log, { spreadsheetId }) => fillLog(log, spreadsheetId, changes),
-    });
-    const [sheet] = product.sheets;
-    if (!sheet) throw new Error("No spreadsheet was let in.");
-    const page = await fetch(`${product.url}/v1/spreadsheets/${sheet.spreadsheetId}/changes?since=0&limit=1`, {
-      headers: { authorization: `Bearer ${sheet.token}` },
-    });
-    const { epoch } = (await page.json()) as { epoch: string };
-    return { ...product, framing: "ws", steps: watchSteps(sheet, fromTheStart(epoch)) };
-  },
-};
+/** The relay with a log of so many changes, and what a reader says that wants all of them. */
+export async function startFilledRelay(workshop: Workshop, changes: number): Promise<Resumable> {
+  const product = await startProduct(workshop, {
+    sheets: 1,
+    isInstalled: false,
+    fill: (log, { spreadsheetId }) => fillLog(log, spreadsheetId, changes),
+  });
+  const [sheet] = product.sheets;
+  if (!sheet) throw new Error("No spreadsheet was let in.");
+  const page = await fetch(`${product.url}/v1/spreadsheets/${sheet.spreadsheetId}/changes?since=0&limit=1`, {
+    headers: { authorization: `Bearer ${sheet.token}` },
+  });
+  const { epoch } = (await page.json()) as { epoch: string };
+  return { ...product, framing: "ws", steps: watchSteps(sheet, fromTheStart(epoch)) };
+}
+
+const relay: Kind = { name: "sheetwire", missing: never, start: startFilledRelay };
 
 /** A row for each change, sent joined or one by one. */
 const rows = (name: string, how: "joined" | "objects"): Kind => ({
