@@ -445,6 +445,20 @@ describe("the snapshot", () => {
     expect((await fetch(url, bearer(one.token, { "if-none-match": etag }))).status).toBe(200);
   });
 
+  test("with rows that were unknown is another when they turn out to be blank", async () => {
+    const one = letIn(relay, "sheet-unknown");
+    const [sheets] = filled([["a"], [null]]);
+    await learn(relay, "sheet-unknown", ...(sheets ? [sheets] : []), typed("a"));
+    const url = `${relay.url}/v1/spreadsheets/sheet-unknown/snapshot`;
+    const first = await fetch(url, bearer(one.token));
+    const etag = first.headers.get("etag") ?? "";
+    expect(parse(await first.text()).rows.map((line) => line.rows)).toEqual([[["a"], null]]);
+    await learn(relay, "sheet-unknown", { kind: "rows", sheetId: 7, runs: [{ keep: [0, 1] }, { blank: 1 }] });
+    const second = await fetch(url, bearer(one.token, { "if-none-match": etag }));
+    expect(second.status).toBe(200);
+    expect(parse(await second.text()).rows.map((line) => line.rows)).toEqual([[["a"], []]]);
+  });
+
   test("is gone on with behind the last row that came, unless its version is gone", async () => {
     const one = letIn(relay, "sheet-resume");
     const rows = Array.from({ length: 700 }, (_, row) => [`row ${row}`]);

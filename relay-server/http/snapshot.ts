@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { constants, createBrotliCompress, createGzip, createZstdCompress } from "node:zlib";
 import * as z from "zod";
 import type { Ingest } from "../ingest/ingest.ts";
-import { linesOf, type SnapshotVersion } from "../sheets/sheets.ts";
+import { linesOf, type SnapshotVersion, type SpreadsheetState } from "../sheets/sheets.ts";
 import { NOTHING_YET, type Route } from "./route.ts";
 
 const afterSchema = z.object({
@@ -80,7 +80,7 @@ export function snapshotRoute({ ingest, elapsed }: { ingest: Ingest; elapsed: ()
       if (!state) return NOTHING_YET;
       // From here to the version nothing is awaited: ETag, head, rows and end are of the same.
       const digest = state.digest();
-      const current = `"${state.head.epoch}-${digest}"`;
+      const current = tagOf(state, digest);
       const wanted = headers["if-match"];
       if (after && wanted === undefined) {
         return { ok: false, code: "malformed", detail: "Going on needs If-Match with the ETag of what was begun." };
@@ -112,6 +112,11 @@ export function snapshotRoute({ ingest, elapsed }: { ingest: Ingest; elapsed: ()
       return { ok: true, type, headers: { ...common, "content-encoding": encoding }, body: packed };
     },
   };
+}
+
+/** Unknown rows add nothing to a digest, and neither do blank ones: while any is unknown, the place in the log tells versions apart. */
+function tagOf({ head, hasUnknownRows }: SpreadsheetState, digest: string): string {
+  return `"${head.epoch}-${digest}${hasUnknownRows ? `-${head.seq}` : ""}"`;
 }
 
 async function* pieces(lines: Iterable<string>, end: string): AsyncGenerator<string> {

@@ -77,7 +77,11 @@ export class SpreadsheetState {
     return row && cellsOf(row);
   }
 
-  /** Digest of the whole spreadsheet, contents and properties, as 16 hex digits: the ETag of a snapshot. */
+  get hasUnknownRows(): boolean {
+    return this.sheetStates().some((held) => held.unknownRows > 0);
+  }
+
+  /** Digest of the whole spreadsheet, known contents and properties, as 16 hex digits. */
   digest(): string {
     let digest: Digest = NO_DIGEST;
     for (const held of this.#sheets.values()) {
