@@ -77,6 +77,9 @@ export interface Copy extends CopyReader, CopyWriter {
   changes(afterSeq?: number): Promise<ChangeSummary[]>;
 }
 
+/** What is read in a moment, of one copy. */
+export type ShownCopy = Pick<Copy, "sheets" | "viewport" | "changes">;
+
 /** What the background does with a copy. */
 export interface CopyWriter {
   sheets(): Promise<HeldSpreadsheet | undefined>;
@@ -118,6 +121,10 @@ export const openMirror = (name: string = MIRROR_NAME, options: MirrorOptions = 
 /** The mirror for whoever keeps it and asks nothing of it: the background need not load what searches and exports. */
 export const openForKeeping = (name: string = MIRROR_NAME, options: MirrorOptions = {}): Promise<Opened<CopyWriter>> =>
   open(name, options, keptCopy);
+
+/** The mirror for whoever shows what is held, with short reads only. */
+export const openForShowing = (name: string = MIRROR_NAME, options: MirrorOptions = {}): Promise<Opened<ShownCopy>> =>
+  open(name, options, shownCopy);
 
 type MakeCopy<C> = (needs: {
   database: MirrorDatabase;
@@ -186,6 +193,8 @@ const keptCopy: MakeCopy<CopyWriter> = ({ database, spreadsheetId, views, writin
   const { sheets } = createReader(views, spreadsheetId);
   return { sheets, storage: () => storageOf(database, spreadsheetId), ...writing };
 };
+
+const shownCopy: MakeCopy<ShownCopy> = ({ spreadsheetId, views }) => createReader(views, spreadsheetId);
 
 const wholeCopy: MakeCopy<Copy> = ({ database, spreadsheetId, views, writing }) => ({
   ...createReader(views, spreadsheetId),

@@ -1,6 +1,6 @@
 import type { GridRange, Row } from "@sheetwire/shared/protocol";
 import { logFrom, type LogRecord } from "./database.ts";
-import type { Copy, HeldSpreadsheet } from "./mirror.ts";
+import type { HeldSpreadsheet, ShownCopy } from "./mirror.ts";
 import { settled } from "./requests.ts";
 import type { ChangeSummary } from "./summary.ts";
 import type { Views } from "./views.ts";
@@ -12,7 +12,7 @@ export type Viewport = { seq: number | undefined; sheetRows: number; sheetColumn
 const LIST_MOST = 500;
 
 /** Short reads: each is one transaction. */
-export function createReader(views: Views, spreadsheetId: string): Pick<Copy, "sheets" | "viewport" | "changes"> {
+export function createReader(views: Views, spreadsheetId: string): ShownCopy {
   function sheets(): Promise<HeldSpreadsheet | undefined> {
     return views.short(async ({ image }) => {
       const { title, locale, timeZone } = image.spreadsheet;

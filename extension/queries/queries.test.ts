@@ -3,8 +3,9 @@ import { afterEach, expect, test } from "vitest";
 import type { Row, Sheet } from "@sheetwire/shared/protocol";
 import { openMirror, type Hit, type Mirror, type Notice } from "../mirror/mirror.ts";
 import { linePair } from "./line-pair.ts";
-import { askOver, type LookedAt } from "./queries.ts";
+import { openQueries, type LookedAt } from "./queries.ts";
 import { serve } from "./serve.ts";
+import type { Line } from "./talk.ts";
 
 const ID = "spreadsheet-1";
 const chain = "0000000000000000";
@@ -35,13 +36,17 @@ async function asking(rows: Row[]): Promise<{ mirror: Mirror; looked: LookedAt; 
     await writer.putRows([{ sheetId: 0, fromRow: from, rows: rows.slice(from, from + 256) }]);
   }
   await writer.finish();
-  const [here, there] = linePair();
-  serve(there, async () => {
-    const again = await openMirror(name);
-    if (again.ok) opened.push(again.mirror);
-    return again;
-  });
-  const asked = await askOver(here, () => undefined);
+  const again = async (): ReturnType<typeof openMirror> => {
+    const result = await openMirror(name);
+    if (result.ok) opened.push(result.mirror);
+    return result;
+  };
+  const dial = (): { line: Line; hangUp: () => void } => {
+    const [line, there] = linePair();
+    serve(there, again);
+    return { line, hangUp: () => {} };
+  };
+  const asked = await openQueries({ open: again, dial });
   if (!asked.ok) throw new Error(asked.why);
   return { mirror, looked: asked.mirror, name };
 }
@@ -121,7 +126,7 @@ test("a search that nobody reads on is let go", async () => {
   ).toEqual([["x"]]);
 });
 
-test("commits elsewhere are told through the line", async () => {
+test("commits elsewhere are told", async () => {
   const { mirror, looked } = await asking(films(1));
   const heard: Notice[] = [];
   looked.subscribe((notice) => heard.push(notice));
@@ -130,14 +135,38 @@ test("commits elsewhere are told through the line", async () => {
   expect(await looked.held()).toEqual([]);
 });
 
-test("a database that was deleted under the worker is opened anew, and is empty", async () => {
+test("a database that was deleted is opened anew, is empty, and its next copy is told", async () => {
   const { looked, name } = await asking(films(1));
+  const verify = async (): Promise<number> => (await looked.of(ID).verify()).sheets.length;
+  expect(await verify()).toBe(1);
+  const heard: Notice[] = [];
+  looked.subscribe((notice) => heard.push(notice));
   await new Promise((resolve) => (indexedDB.deleteDatabase(name).onsuccess = resolve));
   await expect.poll(() => looked.held().catch(() => "not yet")).toEqual([]);
+  await expect.poll(verify).toBe(0);
+  const elsewhere = await openMirror(name);
+  if (!elsewhere.ok) throw new Error(elsewhere.why);
+  opened.push(elsewhere.mirror);
+  const spreadsheet = { title: "T", locale: "en_US", timeZone: "Etc/UTC", sheets: [] };
+  const writer = await elsewhere.mirror.of(ID).startSnapshot({ epoch: "e2", seq: 1, chain, spreadsheet });
+  await writer.finish();
+  await expect.poll(() => heard.map((notice) => notice.what)).toContain("copy");
+});
+
+test("no worker is started by short reads", async () => {
+  const { mirror } = await asking(films(1));
+  const asked = await openQueries({
+    open: async () => ({ ok: true, mirror }),
+    dial: () => {
+      throw new Error("A worker was started.");
+    },
+  });
+  if (!asked.ok) throw new Error(asked.why);
+  expect((await asked.mirror.of(ID).sheets())?.whole).toBe(true);
+  expect(() => asked.mirror.of(ID).verify()).toThrow("A worker was started.");
 });
 
 test("a mirror of a newer version is refused with that word", async () => {
-  const [here, there] = linePair();
-  serve(there, async () => ({ ok: false, why: "newer" }));
-  expect(await askOver(here, () => undefined)).toEqual({ ok: false, why: "newer" });
+  const refused = { ok: false, why: "newer" } as const;
+  expect(await openQueries({ open: async () => refused })).toEqual(refused);
 });

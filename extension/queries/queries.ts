@@ -1,24 +1,14 @@
 /**
- * Asks the mirror in a worker, so that a page goes on moving while millions of cells are looked through. What comes in
- * many pieces is handed over as it is asked for: whoever reads slowly holds the worker back.
+ * What a page asks of the mirror. Short reads it makes itself, for what was committed is to be on screen at once; what goes
+ * through millions of cells is asked of a worker, which is started with the first such question, so that the page goes on
+ * moving. What comes in many pieces is handed over as it is asked for: whoever reads slowly holds the worker back.
  */
-import type { Copy, Mirror } from "../mirror/mirror.ts";
+import { openForShowing, type Copy, type Mirror, type Notice, type ShownCopy } from "../mirror/mirror.ts";
+import { keepOpen, type Opens, type Refused } from "./kept-open.ts";
 import type { Answer, Line, Method, Question } from "./talk.ts";
 
-/** What a surface asks of a copy. */
-export type Looks = Pick<
-  Copy,
-  | "sheets"
-  | "viewport"
-  | "changes"
-  | "history"
-  | "storage"
-  | "search"
-  | "columnStatistics"
-  | "rangeSum"
-  | "verify"
-  | "exportRows"
-> & {
+/** What takes long, of one copy. */
+export type LongLooks = Pick<Copy, "history" | "search" | "columnStatistics" | "rangeSum" | "verify" | "exportRows"> & {
   /** Writes a sheet into a file of the browser's own, piece by piece, and hands the file over. */
   exportFile: (
     sheetId: number,
@@ -27,20 +17,71 @@ export type Looks = Pick<
   ) => Promise<File>;
 };
 
+/** What a surface asks of a copy. */
+export type Looks = ShownCopy & LongLooks;
+
 /** The mirror as surfaces see it. */
 export type LookedAt = Pick<Mirror, "held" | "subscribe"> & {
   of: (spreadsheetId: string) => Looks;
   close: () => void;
 };
 
-type Refused = { ok: false; why: "newer" | "failed" };
+/** Where the mirror is opened, and the worker's line begun; the browser's own where nothing else is said. */
+export type QueriesNeeds = {
+  open?: Opens<Mirror<ShownCopy>>;
+  dial?: () => { line: Line; hangUp: () => void };
+};
 
-/** Starts the worker and opens the mirror in it. */
-export async function openQueries(): Promise<{ ok: true; mirror: LookedAt } | Refused> {
+function startWorker(): { line: Line; hangUp: () => void } {
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-  const opened = await askOver(worker, () => worker.terminate());
-  if (!opened.ok) worker.terminate();
-  return opened;
+  return { line: worker, hangUp: () => worker.terminate() };
+}
+
+/** Opens the mirror in this page, or says that a newer version made it or that it cannot be opened. */
+export async function openQueries(needs: QueriesNeeds = {}): Promise<{ ok: true; mirror: LookedAt } | Refused> {
+  const { open = openForShowing, dial = startWorker } = needs;
+  const listeners = new Set<(notice: Notice) => void>();
+  const here = keepOpen(open, (notice) => {
+    for (const listener of listeners) listener(notice);
+  });
+  const opened = await here.open();
+  if (!opened.ok) return opened;
+  let worker: { ask: (spreadsheetId: string) => LongLooks; hangUp: () => void } | undefined;
+  const long = (spreadsheetId: string): LongLooks => {
+    if (!worker) {
+      const { line, hangUp } = dial();
+      worker = { ask: askOver(line), hangUp };
+    }
+    return worker.ask(spreadsheetId);
+  };
+  const of = (spreadsheetId: string): Looks => ({
+    sheets: async () => (await here.mirror()).of(spreadsheetId).sheets(),
+    viewport: async (...range) => (await here.mirror()).of(spreadsheetId).viewport(...range),
+    changes: async (afterSeq) => (await here.mirror()).of(spreadsheetId).changes(afterSeq),
+    history: (...cell) => long(spreadsheetId).history(...cell),
+    search: (...asked) => long(spreadsheetId).search(...asked),
+    columnStatistics: (...asked) => long(spreadsheetId).columnStatistics(...asked),
+    rangeSum: (...asked) => long(spreadsheetId).rangeSum(...asked),
+    verify: (...asked) => long(spreadsheetId).verify(...asked),
+    exportRows: (...asked) => long(spreadsheetId).exportRows(...asked),
+    exportFile: (...asked) => long(spreadsheetId).exportFile(...asked),
+  });
+  return {
+    ok: true,
+    mirror: {
+      of,
+      held: async () => (await here.mirror()).held(),
+      subscribe: (listener) => {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+      close: () => {
+        listeners.clear();
+        here.close();
+        worker?.hangUp();
+      },
+    },
+  };
 }
 
 type Waiting = {
@@ -50,15 +91,13 @@ type Waiting = {
 };
 
 /** The mirror at the other end of a line. */
-export async function askOver(line: Line, hangUp: () => void): Promise<{ ok: true; mirror: LookedAt } | Refused> {
+export function askOver(line: Line): (spreadsheetId: string) => LongLooks {
   const waiting = new Map<number, Waiting>();
-  const listeners = new Set<Parameters<Mirror["subscribe"]>[0]>();
   let ids = 0;
 
   line.onmessage = (event: MessageEvent<Answer>) => {
     const answer = event.data;
-    if (answer.kind === "notice") for (const listener of listeners) listener(answer.notice);
-    else if (answer.kind === "progress") waiting.get(answer.id)?.onProgress?.(answer.rows, answer.ofRows);
+    if (answer.kind === "progress") waiting.get(answer.id)?.onProgress?.(answer.rows, answer.ofRows);
     else {
       const one = waiting.get(answer.id);
       waiting.delete(answer.id);
@@ -76,12 +115,7 @@ export async function askOver(line: Line, hangUp: () => void): Promise<{ ok: tru
 
   type How = { signal?: AbortSignal | undefined; onProgress?: Waiting["onProgress"] };
 
-  async function call<T>(
-    spreadsheetId: string | undefined,
-    method: Method,
-    args: unknown[],
-    how: How = {},
-  ): Promise<T> {
+  async function call<T>(spreadsheetId: string, method: Method, args: unknown[], how: How = {}): Promise<T> {
     const id = (ids += 1);
     how.signal?.throwIfAborted();
     const abort = (): void => line.postMessage({ kind: "stop", id });
@@ -112,37 +146,13 @@ export async function askOver(line: Line, hangUp: () => void): Promise<{ ok: tru
     }
   }
 
-  const opened = await call<{ ok: true } | Refused>(undefined, "open", []);
-  if (!opened.ok) return opened;
-  const of = (spreadsheetId: string): Looks => {
-    const asked =
-      <A extends unknown[], T>(method: Method) =>
-      (...args: A): Promise<T> =>
-        call<T>(spreadsheetId, method, args);
-    return {
-      sheets: asked("sheets"),
-      viewport: asked("viewport"),
-      changes: asked("changes"),
-      history: asked("history"),
-      storage: asked("storage"),
-      columnStatistics: (sheetId, column, how) => call(spreadsheetId, "columnStatistics", [sheetId, column], how),
-      rangeSum: (sheetId, range, how) => call(spreadsheetId, "rangeSum", [sheetId, range], how),
-      verify: (how) => call(spreadsheetId, "verify", [], how),
-      exportFile: (sheetId, format, how) => call(spreadsheetId, "exportFile", [sheetId, format], how),
-      search: (text, { most, ...how } = {}) => pieces(spreadsheetId, "search", [text, most], how),
-      exportRows: (sheetId, format, how = {}) => pieces(spreadsheetId, "exportRows", [sheetId, format], how),
-    };
-  };
-  return {
-    ok: true,
-    mirror: {
-      of,
-      held: () => call(undefined, "held", []),
-      subscribe: (listener) => {
-        listeners.add(listener);
-        return () => listeners.delete(listener);
-      },
-      close: hangUp,
-    },
-  };
+  return (spreadsheetId) => ({
+    history: (...cell) => call(spreadsheetId, "history", cell),
+    columnStatistics: (sheetId, column, how) => call(spreadsheetId, "columnStatistics", [sheetId, column], how),
+    rangeSum: (sheetId, range, how) => call(spreadsheetId, "rangeSum", [sheetId, range], how),
+    verify: (how) => call(spreadsheetId, "verify", [], how),
+    exportFile: (sheetId, format, how) => call(spreadsheetId, "exportFile", [sheetId, format], how),
+    search: (text, { most, ...how } = {}) => pieces(spreadsheetId, "search", [text, most], how),
+    exportRows: (sheetId, format, how = {}) => pieces(spreadsheetId, "exportRows", [sheetId, format], how),
+  });
 }

@@ -1,6 +1,7 @@
 import type { GridRange } from "@sheetwire/shared/protocol";
 import type { Copy, Mirror, ScanOptions } from "../mirror/mirror.ts";
 import { exportFile } from "./export-file.ts";
+import { keepOpen, type Opens } from "./kept-open.ts";
 import type { Answer, Line, Method, Question } from "./talk.ts";
 
 /** Pieces are handed over when there are so many, or when the first has waited so long, in milliseconds. */
@@ -8,34 +9,12 @@ const MOST_PIECES = 500;
 const GATHER_MS = 30;
 const PROGRESS_EVERY_MS = 100;
 
-type Opens = () => Promise<{ ok: true; mirror: Mirror } | { ok: false; why: "newer" | "failed" }>;
-
 /** Answers questions that come over a line from the mirror, which is opened again when the browser has taken it away. */
-export function serve(line: Line, open: Opens): void {
-  let opening: ReturnType<Opens> | undefined;
+export function serve(line: Line, open: Opens<Mirror>): void {
+  const { mirror } = keepOpen(open);
   const stops = new Map<number, AbortController>();
   const begun = new Map<number, { pieces: AsyncGenerator; coming: Promise<IteratorResult<unknown>> | undefined }>();
   const say = (answer: Answer): void => line.postMessage(answer);
-
-  async function opened(): Promise<Awaited<ReturnType<Opens>>> {
-    opening ??= open();
-    const result = await opening;
-    if (!result.ok) opening = undefined;
-    return result;
-  }
-  async function openFirst(): Promise<{ ok: true } | { ok: false; why: "newer" | "failed" }> {
-    const result = await opened();
-    if (!result.ok) return { ok: false, why: result.why };
-    result.mirror.subscribe((notice) => say({ kind: "notice", notice }));
-    result.mirror.onLost(() => (opening = undefined));
-    return { ok: true };
-  }
-  async function mirror(): Promise<Mirror> {
-    if (!opening) await openFirst();
-    const result = await opened();
-    if (!result.ok) throw new DOMException(`The mirror cannot be opened: ${result.why}.`, "InvalidStateError");
-    return result.mirror;
-  }
 
   function scan(id: number): ScanOptions {
     const stop = stops.get(id) ?? new AbortController();
@@ -51,27 +30,12 @@ export function serve(line: Line, open: Opens): void {
     };
   }
 
-  async function call(
-    id: number,
-    spreadsheetId: string | undefined,
-    method: Method,
-    args: unknown[],
-  ): Promise<unknown> {
-    if (method === "open") return openFirst();
-    if (method === "held") return (await mirror()).held();
-    const copy: Copy = (await mirror()).of(spreadsheetId ?? "");
+  async function call(id: number, spreadsheetId: string, method: Method, args: unknown[]): Promise<unknown> {
+    const copy: Copy = (await mirror()).of(spreadsheetId);
     const [one, two, three] = args;
     switch (method) {
-      case "sheets":
-        return copy.sheets();
-      case "viewport":
-        return copy.viewport(one as number, two as GridRange);
-      case "changes":
-        return copy.changes(one as number | undefined);
       case "history":
         return copy.history(one as number, two as number, three as number);
-      case "storage":
-        return copy.storage();
       case "columnStatistics":
         return copy.columnStatistics(one as number, two as number, scan(id));
       case "rangeSum":

@@ -1,23 +1,8 @@
 /** What a page and its worker say to each other. Both are ours and of one build, so types are enough. */
-import type { Notice } from "../mirror/mirror.ts";
-
-export type Method =
-  | "open"
-  | "held"
-  | "sheets"
-  | "viewport"
-  | "changes"
-  | "history"
-  | "storage"
-  | "columnStatistics"
-  | "rangeSum"
-  | "verify"
-  | "exportFile"
-  | "search"
-  | "exportRows";
+export type Method = "history" | "columnStatistics" | "rangeSum" | "verify" | "exportFile" | "search" | "exportRows";
 
 export type Question =
-  | { kind: "call"; id: number; spreadsheetId: string | undefined; method: Method; args: unknown[] }
+  | { kind: "call"; id: number; spreadsheetId: string; method: Method; args: unknown[] }
   | { kind: "begin"; id: number; spreadsheetId: string; method: Method; args: unknown[] }
   | { kind: "more"; id: number }
   | { kind: "stop"; id: number };
@@ -25,8 +10,7 @@ export type Question =
 export type Answer =
   | { kind: "value"; id: number; value: unknown }
   | { kind: "error"; id: number; name: string; message: string }
-  | { kind: "progress"; id: number; rows: number; ofRows: number }
-  | { kind: "notice"; notice: Notice };
+  | { kind: "progress"; id: number; rows: number; ofRows: number };
 
 /** One end of a line between two contexts: a worker, or a port. */
 export type Line = {

@@ -6,7 +6,7 @@ import { fakeBrowser } from "wxt/testing/fake-browser";
 import type { Change, Row } from "@sheetwire/shared/protocol";
 import type { SyncFacts } from "@sheetwire/shared/status";
 import { openMirror, type Mirror } from "../../mirror/mirror.ts";
-import { askOver, type LookedAt } from "../../queries/queries.ts";
+import { openQueries, type LookedAt } from "../../queries/queries.ts";
 import { serve } from "../../queries/serve.ts";
 import { linePair } from "../../queries/line-pair.ts";
 import { Panel, PanelTrouble } from "./panel.tsx";
@@ -14,7 +14,7 @@ import { Panel, PanelTrouble } from "./panel.tsx";
 const ID = "spreadsheet-1";
 const chain = "0000000000000000";
 let mirror: Mirror;
-/** The mirror as the panel has it: at the other end of a line. */
+/** The mirror as the panel has it: what takes long is at the other end of a line. */
 let looked: LookedAt;
 let names = 0;
 let facts: SyncFacts;
@@ -39,9 +39,9 @@ beforeEach(async () => {
   const opened = await openMirror(`panel-${(names += 1)}`);
   if (!opened.ok) throw new Error(opened.why);
   mirror = opened.mirror;
-  const [here, there] = linePair();
+  const [line, there] = linePair();
   serve(there, async () => opened);
-  const asked = await askOver(here, () => undefined);
+  const asked = await openQueries({ open: async () => opened, dial: () => ({ line, hangUp: () => {} }) });
   if (!asked.ok) throw new Error(asked.why);
   looked = asked.mirror;
 });
