@@ -1,7 +1,16 @@
 /** The demo: one edit, all the way, in real programs. `--once` measures itself and prints one JSON line. */
 import { parseArgs } from "node:util";
 import type { Page } from "playwright-core";
-import { mirrorOf, openStage, until, untilEqual, type Browser, type Stage } from "../e2e/stage/stage.ts";
+import {
+  cursorOf,
+  mirrorOf,
+  openStage,
+  seqOfAll,
+  until,
+  untilEqual,
+  type Browser,
+  type Stage,
+} from "../e2e/stage/stage.ts";
 import { findChromium } from "./install.mjs";
 
 const { values } = parseArgs({
@@ -51,7 +60,7 @@ async function measure(
 ): Promise<{ ok: boolean } & Record<string, unknown>> {
   const { control } = stage;
   const connectionString = await stage.register(spreadsheetId);
-  await stage.pair(browser, spreadsheetId);
+  const token = await stage.pair(browser, spreadsheetId);
   const sheet = await openSheet(browser, spreadsheetId);
   await sheet.locator("sheetwire-badge").getByRole("button").click();
   const panel = await browser.sidePanel();
@@ -59,14 +68,14 @@ async function measure(
   say("first copy");
   const beganAt = Date.now();
   const connecting = stage.connect(spreadsheetId, connectionString);
-  await until("the first copy", async () => {
-    const copy = await mirrorOf(panel, spreadsheetId);
-    return (
-      copy?.whole === true &&
-      copy.sheets.length > 0 &&
-      copy.sheets.every((one) => one.rows.every((row) => row !== null))
-    );
-  });
+  // Reading the whole mirror is work for the browser, which is why only its place is asked for.
+  const knownAt = await until(
+    "the relay to know every row",
+    () => seqOfAll(stage.relay.url, spreadsheetId, token),
+    30_000,
+    20,
+  );
+  await until("the first copy", async () => ((await cursorOf(panel, spreadsheetId))?.seq ?? -1) >= knownAt);
   const firstCopyMs = Date.now() - beganAt;
   await connecting;
   await untilEqual(control, panel, spreadsheetId);

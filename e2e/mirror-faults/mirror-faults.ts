@@ -9,8 +9,7 @@ import type { Page } from "playwright-core";
 import { findChromium } from "../../scripts/install.mjs";
 import { openBrowser, type Browser } from "../stage/browser.ts";
 import { differencesOf } from "../stage/mirror-rows.ts";
-import { mirrorOf } from "../stage/stage.ts";
-import { cursorOf, type StoredCursor } from "./cursor.ts";
+import { cursorOf, mirrorOf, type StoredCursor } from "../stage/stage.ts";
 import { chainAt, RelayDouble, SPREADSHEET_ID, TOKEN } from "./relay-double.ts";
 import { diceOf, type Dice } from "./sheet.ts";
 

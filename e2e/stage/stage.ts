@@ -11,7 +11,9 @@ import { controlOf, type Control } from "./control.ts";
 import { differencesOf, mirrorOf, type Evaluates } from "./mirror-rows.ts";
 import { startProgram, type Program } from "./program.ts";
 
+export { cursorOf, type StoredCursor } from "./cursor.ts";
 export { mirrorOf } from "./mirror-rows.ts";
+export { seqOfAll } from "./relay-head.ts";
 export type { Browser } from "./browser.ts";
 export type { Action, Control, ControlCell } from "./control.ts";
 export type { Program } from "./program.ts";

@@ -553,6 +553,18 @@ test("verify computes each sheet's digest from the copy, and none while rows are
   });
 });
 
+test("word of a large commit does not carry it", async () => {
+  const mirror = await open(`mirror-${(names += 1)}`);
+  const writer = await mirror.of(S1).startSnapshot(headOf(3, sheetOf(0, 1)));
+  await writer.putRows([{ sheetId: 0, fromRow: 0, rows: [["a"]] }]);
+  await writer.finish();
+  const heard: Notice[] = [];
+  mirror.subscribe((notice) => heard.push(notice));
+  const many = Array.from({ length: 17 }, (_, n) => cells(4 + n, 0, 0, [[`typed ${n}`]]));
+  await mirror.of(S1).take(many, cursorAt(20));
+  expect(heard).toEqual([{ spreadsheetId: S1, what: "changes", seq: 20 }]);
+});
+
 test("every commit is told here and in other contexts, and forgetting leaves nothing", async () => {
   const name = `mirror-${(names += 1)}`;
   const mirror = await open(name);
@@ -567,6 +579,10 @@ test("every commit is told here and in other contexts, and forgetting leaves not
   await mirror.of(S1).take([cells(4, 0, 0, [["b"]])], cursorAt(4));
   await mirror.of(S1).forget();
   expect(here.map((notice) => notice.what)).toEqual(["arriving", "arriving", "copy", "changes", "forgotten"]);
+  expect(here[3]?.news).toEqual({
+    afterSeq: 3,
+    changes: [expect.objectContaining({ seq: 4, before: "a", after: "b" })],
+  });
   await expect.poll(() => there).toEqual(here);
   expect(await mirror.held()).toEqual([]);
   const raw = await new Dexie(name).open();

@@ -107,9 +107,9 @@ export function createWriter(
     held ??= await loadImage(database, spreadsheetId);
     const at = held?.image.cursor;
     if (!held || !at) throw new GapError("Changes came, but no copy is held.");
+    const entries: LogEntry[] = [];
     try {
       if (at.epoch !== cursor.epoch) throw new GapError("Changes of another life of the log came.");
-      const entries: LogEntry[] = [];
       let { seq } = at;
       for (const change of changes) {
         if (change.seq !== seq + 1) throw new GapError(`Holding change ${seq}, but ${change.seq} came next.`);
@@ -133,7 +133,7 @@ export function createWriter(
       if (error instanceof MovedError) throw new GapError("Another context is writing this copy.");
       throw error;
     }
-    tell({ spreadsheetId, what: "changes", seq: cursor.seq });
+    tell({ spreadsheetId, what: "changes", seq: cursor.seq, ...newsOf(entries, at.seq) });
   }
 
   /** One small record in one transaction, if nobody else has written meanwhile. */
@@ -252,6 +252,15 @@ export function createWriter(
       clearTimeout(timer);
     },
   };
+}
+
+/** Commits of more changes are read by whoever shows them. */
+const NEWS_MOST = 16;
+
+function newsOf(entries: readonly LogEntry[], afterSeq: number): Pick<Notice, "news"> {
+  if (entries.length > NEWS_MOST) return {};
+  const changes = entries.flatMap(({ summary }) => summary ?? []).reverse();
+  return { news: { afterSeq, changes } };
 }
 
 /** Another context has written: what is held in memory is not what is in the store. */

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { fakeBrowser } from "wxt/testing/fake-browser";
 import type { Change, Row } from "@sheetwire/shared/protocol";
 import type { SyncFacts } from "@sheetwire/shared/status";
-import { openMirror, type Mirror } from "../../mirror/mirror.ts";
+import { openMirror, type Mirror, type Notice } from "../../mirror/mirror.ts";
 import { openQueries, type LookedAt } from "../../queries/queries.ts";
 import { serve } from "../../queries/serve.ts";
 import { linePair } from "../../queries/line-pair.ts";
@@ -90,6 +90,34 @@ test("a change appears with its cell, what it was, what it is and who, as soon a
   expect([said.queryByText("B1"), said.queryByText("mara@example.org"), said.queryByText("just now")]).not.toContain(
     null,
   );
+});
+
+test("nothing is missing from the list, nor there twice, however word of commits arrives", async () => {
+  await hold([["a"]]);
+  let swallowed: Notice | undefined;
+  const listeners = new Set<(notice: Notice) => void>();
+  const lossy: LookedAt = {
+    ...looked,
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return looked.subscribe((notice) => {
+        // One word gets lost, and is heard again long after.
+        if (notice.seq === 3) swallowed = notice;
+        else listener(notice);
+      });
+    },
+  };
+  render(<Panel spreadsheetId={ID} mirror={lossy} />);
+  await screen.findByText(/No changes yet/);
+  await take(edit(2, 0, "two"));
+  await take(edit(3, 0, "three"));
+  await take(edit(4, 0, "four"));
+  await screen.findByText("four", { selector: "ins" });
+  for (const listener of listeners) if (swallowed) listener(swallowed);
+  await take(edit(5, 0, "five"));
+  await screen.findByText("five", { selector: "ins" });
+  const shown = [...document.querySelectorAll("ins")].map((element) => element.textContent);
+  expect(shown).toEqual(["five", "four", "three", "two"]);
 });
 
 test("contents are shown as text, whatever they look like", async () => {

@@ -2,8 +2,9 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { cellName, columnName, displayOf, formulaOf, isRich, valueOf } from "@sheetwire/shared/grid";
 import type { Cell, GridRange, Row, Sheet } from "@sheetwire/shared/protocol";
-import type { Viewport } from "../../mirror/mirror.ts";
+import type { ChangeSummary, Viewport } from "../../mirror/mirror.ts";
 import type { LookedAt } from "../../queries/queries.ts";
+import { useDrawn } from "./drawn.ts";
 import type { Spot } from "./sheet-view.tsx";
 import { useReading } from "./use-copy.ts";
 import { useVirtual } from "./use-virtual.ts";
@@ -23,9 +24,10 @@ export function SheetGrid(props: {
   mirror: LookedAt;
   spreadsheetId: string;
   sheet: Sheet;
+  changes: readonly ChangeSummary[];
   spot: Spot | undefined;
 }): JSX.Element {
-  const { mirror, spreadsheetId, sheet, spot } = props;
+  const { mirror, spreadsheetId, sheet, changes, spot } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState<Place>({ row: spot?.row ?? 0, column: spot?.column ?? 0 });
   const [loaded, setLoaded] = useState<Loaded>();
@@ -62,6 +64,10 @@ export function SheetGrid(props: {
     },
     [sheet.sheetId, wanted],
   );
+
+  // A change is drawn when the cells are, which are read after its word has come.
+  const cellsAt = loaded?.viewport.seq ?? 0;
+  useDrawn(useMemo(() => changes.filter((change) => change.seq <= cellsAt), [changes, cellsAt]));
 
   const goTo = (place: Place): void => {
     const row = Math.max(0, Math.min(rowCount - 1, place.row));

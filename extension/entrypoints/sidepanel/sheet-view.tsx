@@ -4,7 +4,6 @@ import type { Sheet } from "@sheetwire/shared/protocol";
 import type { ChangeSummary, HeldSpreadsheet } from "../../mirror/mirror.ts";
 import type { LookedAt } from "../../queries/queries.ts";
 import { CopyTools } from "./copy-tools.tsx";
-import { useDrawn } from "./drawn.ts";
 import { SearchBox } from "./search-box.tsx";
 import { SheetGrid } from "./sheet-grid.tsx";
 
@@ -27,7 +26,6 @@ export function SheetView(props: {
     setSpot(props.spot);
     setChosen(props.spot.sheetId);
   }, [props.spot]);
-  useDrawn(props.changes);
   const copy = useMemo(() => mirror.of(spreadsheetId), [mirror, spreadsheetId]);
   const sheet = spreadsheet?.sheets.find((one) => one.sheetId === chosen) ?? firstShown(spreadsheet?.sheets ?? []);
 
@@ -51,6 +49,7 @@ export function SheetView(props: {
         mirror={mirror}
         spreadsheetId={spreadsheetId}
         sheet={sheet}
+        changes={props.changes}
         spot={spot?.sheetId === sheet.sheetId ? spot : undefined}
       />
       <SheetTabs sheets={spreadsheet.sheets} shown={sheet.sheetId} onChoose={setChosen} />

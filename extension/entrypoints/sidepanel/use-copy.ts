@@ -64,29 +64,53 @@ export function useSpreadsheet(mirror: LookedAt, spreadsheetId: string): HeldSpr
   return spreadsheet;
 }
 
-/** The latest changes, newest first. After a commit only what is new is read. */
+/** The latest changes, newest first. After a small commit they come with its word; else only what is new is read. */
 export function useChanges(mirror: LookedAt, spreadsheetId: string): readonly ChangeSummary[] {
   const [changes, setChanges] = useState<readonly ChangeSummary[]>([]);
   useEffect(() => {
+    /** Everything up to here is shown; less than what may be shown where that is not known. */
     let known = 0;
     let shown: readonly ChangeSummary[] = [];
     let isGone = false;
     let work = Promise.resolve();
-    const read = async (afresh: boolean): Promise<void> => {
-      const fresh = await mirror.of(spreadsheetId).changes(afresh ? 0 : known);
-      if (isGone || (!afresh && fresh.length === 0)) return;
-      shown = afresh ? fresh : [...fresh, ...shown].slice(0, SHOWN_CHANGES);
-      known = shown[0]?.seq ?? 0;
+    let waiting = 0;
+    const newest = (): number => shown[0]?.seq ?? 0;
+    const show = (fresh: readonly ChangeSummary[]): void => {
+      const news = fresh.filter(({ seq }) => seq > newest());
+      if (isGone || news.length === 0) return;
+      shown = [...news, ...shown].slice(0, SHOWN_CHANGES);
       setChanges(shown);
     };
-    const queue = (afresh: boolean): void => {
-      work = work.then(() => read(afresh));
+    const read = async (notice: Notice | undefined): Promise<void> => {
+      const isAfresh = notice?.what !== "changes";
+      const fresh = await mirror.of(spreadsheetId).changes(isAfresh ? 0 : newest());
+      if (isGone) return;
+      if (isAfresh) {
+        shown = fresh;
+        setChanges(shown);
+      } else show(fresh);
+      // What was told before the read was there to be read.
+      known = Math.max(isAfresh ? 0 : known, notice?.seq ?? 0, newest());
     };
-    queue(true);
+    const queue = (notice: Notice | undefined): void => {
+      waiting += 1;
+      work = work
+        .then(() => read(notice))
+        .catch((error: unknown) => {
+          // Told to the browser's console; the next commit is read all the same.
+          if (!isGone) void Promise.reject(error);
+        })
+        .finally(() => (waiting -= 1));
+    };
+    queue(undefined);
     const stop = mirror.subscribe((notice) => {
-      if (notice.spreadsheetId !== spreadsheetId || notice.what === "arriving") return;
-      if (notice.what === "changes" && (notice.seq ?? 0) <= known) return;
-      queue(notice.what !== "changes");
+      const { what, seq = 0, news } = notice;
+      if (notice.spreadsheetId !== spreadsheetId || what === "arriving") return;
+      if (what === "changes" && seq <= known && waiting === 0) return;
+      if (what === "changes" && news && waiting === 0 && news.afterSeq <= known) {
+        known = seq;
+        show(news.changes);
+      } else queue(notice);
     });
     return () => {
       isGone = true;
