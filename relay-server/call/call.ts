@@ -116,6 +116,7 @@ export function createCaller(needs: CallerNeeds): Caller {
       health: standing.calls,
       openItems: standing.openItems,
       unprovenRows: standing.unprovenRows,
+      putOffUntil: standing.putOffUntil,
       openSince: entry.openSince,
       lastHeardAt: standing.lastHeardAt,
       lastSweepAt: standing.lastSweepAt,

@@ -377,7 +377,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
     takeAnswer: take,
     standingOf: (spreadsheetId) =>
       onDesk(spreadsheetId, ({ state, desk }) => ({
-        ...openWork(state, desk),
+        ...openWork(state, desk, now()),
         webApp: desk.script.webApp,
         calls: desk.calls,
         lastHeardAt: desk.lastHeardAt,
@@ -387,7 +387,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
     async wantsFor(spreadsheetId, { run, n, sweepAll }) {
       const wants = await onDesk(spreadsheetId, ({ state, desk }) => {
         if (sweepAll) desk.sheetsSince ??= desk.order;
-        wantCheck(state, desk, sweepAll);
+        wantCheck(state, desk, sweepAll, now());
         return issueWants({ run, n, cause: "call" }, state, desk, now());
       });
       return wants ?? [];

@@ -10,24 +10,30 @@ export type OpenWork = {
   readonly openItems: number;
   /** Rows of them whose content is not known at all. */
   readonly unknownRows: number;
-  /** Rows that are believed and wait for their proof. */
+  /** Rows that are believed and wait for their proof, those left out whose proof is put off. */
   readonly unprovenRows: number;
+  /** When the first look at a whole sheet that is put off is due. */
+  readonly putOffUntil: number | undefined;
 };
 
 /** Costs a look at every sheet, not at every row. */
-export function openWork(state: SpreadsheetState, desk: Desk): OpenWork {
+export function openWork(state: SpreadsheetState, desk: Desk, now: number): OpenWork {
   let openItems = desk.sheetsSince === undefined ? 0 : 1;
   let unknownRows = 0;
   let unprovenRows = 0;
+  let putOffUntil: number | undefined;
   for (const held of state.sheetStates()) {
     const sheet = desk.sheets.get(held.sheet.sheetId);
     if (!sheet) continue;
     if (sheet.digestsSince !== undefined || sheet.columnsSince !== undefined) openItems += 1;
     openItems += lengthOf(sheet.doubts) + held.unknownRows;
     unknownRows += held.unknownRows;
-    unprovenRows += lengthOf(sheet.unproven);
+    const dueAt = sheet.recheck?.dueAt;
+    if (dueAt !== undefined && dueAt <= now) unprovenRows += held.rows.length;
+    else unprovenRows += lengthOf(sheet.unproven);
+    if (dueAt !== undefined && dueAt > now) putOffUntil = Math.min(putOffUntil ?? dueAt, dueAt);
   }
-  return { openItems, unknownRows, unprovenRows };
+  return { openItems, unknownRows, unprovenRows, putOffUntil };
 }
 
 /** Until when somebody who was asked has time to answer; undefined when nobody is out. */
@@ -45,16 +51,18 @@ export function letGo(desk: Desk, run: string): void {
 }
 
 /** A check that was asked for reads everything; every check reads again what changed until digests agree. */
-export function wantCheck(state: SpreadsheetState, desk: Desk, all: boolean): void {
+export function wantCheck(state: SpreadsheetState, desk: Desk, all: boolean, now: number): void {
   for (const held of state.sheetStates()) {
     const sheet = sheetDeskOf(desk, held.sheet.sheetId, { rows: held.rows.length, columns: held.sheet.columns });
     if (all && sheet.volatile.length > 0) sheet.volatileDue = true;
     if (sheet.digestsSince !== undefined || sheet.round) continue;
     if (sheet.doubts.length > 0 || held.unknownRows > 0) continue;
     // What changed in a large sheet is proven by itself, see issueProof; a small one is as easily read whole.
-    if (!all && sheet.checkedAt !== undefined && (sheet.unproven.length === 0 || isLarge(sheet))) continue;
+    const isDue = sheet.recheck?.dueAt !== undefined && sheet.recheck.dueAt <= now;
+    if (!all && !isDue && sheet.checkedAt !== undefined && (sheet.unproven.length === 0 || isLarge(sheet))) continue;
     sheet.digestsSince = desk.order;
     sheet.round = undefined;
+    sheet.probe = "whole";
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import type { CallHealth } from "./policy.ts";
+import type { Probe } from "./probe.ts";
 import { Stamps } from "./stamps.ts";
 import { readAtSchema, type Digest, type ReadAt, type Want } from "./types.ts";
 import type { Stretch } from "./stretches.ts";
@@ -40,6 +41,14 @@ export type Round = {
   }[];
 };
 
+/** A look at a whole sheet that is put off, since rows came or went there and were found without it. Milliseconds. */
+export type Recheck = {
+  readonly structureAt: number;
+  readonly pauseMs: number;
+  /** Undefined when it is done. */
+  readonly dueAt?: number | undefined;
+};
+
 export type SheetDesk = {
   /** Raised with every structure change. */
   layout: number;
@@ -67,6 +76,9 @@ export type SheetDesk = {
   /** When a whole round of digests agreed, by the reading's own time. */
   checkedAt: number | undefined;
   round: Round | undefined;
+  /** The search for rows that came or went; `whole` where it was given up, or all is to be looked at. */
+  probe: Probe | "whole" | undefined;
+  recheck: Recheck | undefined;
 };
 
 export type Lease = {
@@ -142,6 +154,8 @@ export function emptySheetDesk(seen: SheetDesk["seen"]): SheetDesk {
     restless: false,
     checkedAt: undefined,
     round: undefined,
+    probe: undefined,
+    recheck: undefined,
   };
 }
 
@@ -180,6 +194,7 @@ const storedSchema = z.object({
       seen: z.object({ rows: whole, columns: whole, usedRows: whole, usedColumns: whole }),
       restless: z.boolean(),
       checkedAt: z.number().optional(),
+      recheck: z.object({ structureAt: z.number(), pauseMs: z.number(), dueAt: z.number().optional() }).optional(),
     }),
   ),
   lastHeardAt: z.number().optional(),
@@ -206,7 +221,13 @@ export function storeDesk(desk: Desk): string {
   const stored: z.input<typeof storedSchema> = {
     order,
     sheetsSince,
-    sheets: [...desk.sheets].map(([sheetId, sheet]) => ({ sheetId, ...sheet, round: undefined, readBy: undefined })),
+    sheets: [...desk.sheets].map(([sheetId, sheet]) => ({
+      sheetId,
+      ...sheet,
+      round: undefined,
+      readBy: undefined,
+      probe: undefined,
+    })),
     lastHeardAt,
     lastSweepAt,
     calls,
@@ -236,6 +257,7 @@ export function loadDesk(json: string, startedAt: number): Desk {
       digestsSince: sheet.digestsSince,
       columnsSince: sheet.columnsSince,
       checkedAt: sheet.checkedAt,
+      recheck: sheet.recheck,
     });
   }
   return desk;

@@ -71,7 +71,7 @@ export function factsOf(state: SpreadsheetState, desk: Desk, now: number): Omit<
   for (const held of state.sheetStates()) {
     const sheet = desk.sheets.get(held.sheet.sheetId);
     if (!sheet) continue;
-    unprovenRows += lengthOf(sheet.unproven);
+    unprovenRows += sheet.recheck?.dueAt === undefined ? lengthOf(sheet.unproven) : held.rows.length;
     volatileRows += lengthOf(sheet.volatile);
     openRows += held.unknownRows + lengthOf(sheet.doubts);
     totalCells += usedCells(sheet);

@@ -1,9 +1,10 @@
 /** What is asked of a run that has just posted: the most telling things first, as much as it can carry. */
 import { limits } from "@sheetwire/shared/limits";
 import type { SheetState, SpreadsheetState } from "../sheets/sheets.ts";
-import type { Desk, Lease, SheetDesk } from "./desk.ts";
+import { usedCells, type Desk, type Lease, type SheetDesk } from "./desk.ts";
 import { isLarge } from "./check.ts";
 import { isScarce } from "./policy.ts";
+import { isNarrow, rowsToProbe, startProbe, windowOf } from "./probe.ts";
 import { gapsIn, stretchesOf, type Stretch } from "./stretches.ts";
 import type { Post, Want } from "./types.ts";
 
@@ -14,6 +15,10 @@ const MOST_CELLS = 160_000;
 const MOST_ROWS_BY_THE_WAY = 5_000;
 /** A run that copies looks after the layout, or waits for it, for so many rounds; then the next one does. */
 const COPY_MOST_ROUNDS = 40 * limits.runMaxRounds;
+/** In a sheet of more cells, single rows tell where rows came or went: all its digests are the work of several runs. */
+const PROBE_FROM_CELLS = 3 * limits.digestWantMaxCells;
+/** Single rows that are asked for at once. */
+const PROBES = 16;
 /** Shorter stretches of rows are asked for together, by number. */
 const SHORTEST_WINDOW = 20;
 
@@ -99,6 +104,8 @@ function issueDigests(held: SheetState, sheet: SheetDesk, out: readonly Lease[],
     const want = { kind: "digests", sheetId, layout: sheet.layout, axis: "columns", from: 0, to } as const;
     return issue(want, Math.ceil((to * sheet.seen.usedRows) / 8));
   }
+  const probed = issueProbes(held, sheet, out, issue);
+  if (probed !== "whole") return probed === "fits";
   const end = Math.max(1, Math.min(sheet.seen.usedRows, sheet.seen.rows));
   const width = Math.max(1, sheet.seen.usedColumns);
   const windowRows = Math.max(1, Math.floor(limits.digestWantMaxCells / width));
@@ -118,6 +125,36 @@ function issueDigests(held: SheetState, sheet: SheetDesk, out: readonly Lease[],
     }
   }
   return true;
+}
+
+/**
+ * Where rows came or went in a very large sheet: asks for single rows that tell where, and then for what is left. `whole`:
+ * it has to be looked at whole.
+ */
+function issueProbes(
+  held: SheetState,
+  sheet: SheetDesk,
+  out: readonly Lease[],
+  issue: Issue,
+): "fits" | "full" | "whole" {
+  if (sheet.probe === "whole" || usedCells(sheet) <= PROBE_FROM_CELLS) return "whole";
+  const probe = sheet.probe ?? startProbe(held.rows.length, sheet.seen.rows);
+  const isWindow = probe !== undefined && isNarrow(probe, sheet.seen.usedColumns);
+  const rows = probe && !isWindow ? rowsToProbe(probe, held.rows, PROBES) : [];
+  if (!probe || (!isWindow && rows.length === 0)) {
+    sheet.probe = "whole";
+    return "whole";
+  }
+  sheet.probe = probe;
+  const windows = isWindow ? [windowOf(probe)] : rows.map((row) => ({ from: row, to: row + 1 }));
+  for (const { from, to } of windows) {
+    if (out.some(({ want }) => want.kind === "digests" && want.from === from && want.to === to)) continue;
+    const cost = Math.ceil(((to - from) * Math.max(1, sheet.seen.usedColumns)) / 8);
+    if (!issue({ kind: "digests", sheetId: held.sheet.sheetId, layout: sheet.layout, axis: "rows", from, to }, cost)) {
+      return "full";
+    }
+  }
+  return "fits";
 }
 
 /** Asks for the digests of windows around what changed in a large sheet, instead of all its digests. */

@@ -54,6 +54,12 @@ const table: readonly [what: string, Partial<Situation>, Due][] = [
   ],
   ["a call failed", { ...open, lastHeardAt: NOW - 10 * SECOND, retryAt: NOW + 7 * SECOND }, wait(7 * SECOND)],
   ["a sweep failed", { lastSweepAt: NOW - 20 * MINUTE, retryAt: NOW + MINUTE }, wait(MINUTE)],
+  ["a whole look was put off", { putOffUntil: NOW + 30 * SECOND }, wait(30 * SECOND)],
+  [
+    "a whole look was put off, and rows just changed",
+    { putOffUntil: NOW + SECOND, lastHeardAt: NOW - 2 * SECOND },
+    wait(3 * SECOND),
+  ],
   ["a web app just heard of", { health: {}, lastSweepAt: undefined, lastHeardAt: NOW - SECOND }, wait(4 * SECOND)],
   ["a web app never called", { health: {}, lastHeardAt: NOW - 5 * SECOND }, call(true)],
   [

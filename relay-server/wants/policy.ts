@@ -17,6 +17,8 @@ export type Situation = {
   readonly openItems: number;
   /** Rows that are believed and not proven. */
   readonly unprovenRows: number;
+  /** When a look at a whole sheet is due that was put off. */
+  readonly putOffUntil?: number | undefined;
   /** Since when something has been open or unproven; counted anew after each call. */
   readonly openSince: number | undefined;
   readonly lastHeardAt: number | undefined;
@@ -66,7 +68,8 @@ export function whatIsDue(situation: Situation): Due {
   // Where it never falls quiet, what is open still does not wait for ever.
   const patienceEndsAt = (openSince ?? now) + Math.max(limits.openMostMs, quietMs);
   const openAt = isOpen ? Math.min(quietAt, patienceEndsAt) : Number.POSITIVE_INFINITY;
-  const at = Math.max(Math.min(openAt, sweepAt), situation.answeringUntil ?? 0, situation.retryAt ?? 0);
+  const putOffAt = situation.putOffUntil === undefined ? openAt : Math.max(quietAt, situation.putOffUntil);
+  const at = Math.max(Math.min(openAt, putOffAt, sweepAt), situation.answeringUntil ?? 0, situation.retryAt ?? 0);
   return at <= now
     ? { callNow: true, nextAt: undefined, sweepAll: sweepAt <= now }
     : { callNow: false, nextAt: at, sweepAll: false };

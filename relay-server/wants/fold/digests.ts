@@ -20,6 +20,7 @@ import {
   wantDigests,
   type Folding,
 } from "./folding.ts";
+import { takeProbed } from "./probing.ts";
 import { rowsToRead } from "./volatile.ts";
 
 /** With more differing rows than this, and more than half, columns are compared before rows are read. */
@@ -72,6 +73,7 @@ export function takeDigests(fold: Folding, reading: ReadingOf<"digests">, lease:
     return;
   }
   remember(fold.desk, arrival, fold.now);
+  if (takeProbed(fold, sheetId, desk, { from, sheetRows, readAt: reading.readAt }, digests, lease)) return;
   if (allEqual && lease) tellVerified(fold, sheetId, desk, from, to, digests, reading.readAt);
   if (desk.digestsSince === undefined && !desk.round && to - from < Math.min(usedRows, sheetRows)) {
     // A window read for its proof alone. If it is not as it is held, rows may have moved: all are looked at.
@@ -129,10 +131,13 @@ function settle(
   if (differing > MASS_ROWS && differing * 2 > now.length && !desk.columnsTried && held.unknownRows === 0) {
     // So many rows do not change one by one: a column may have come, gone or moved.
     wantDigests(fold, sheetId);
+    desk.probe = "whole";
     wantColumns(fold, sheetId);
     return;
   }
   desk.columnsTried = false;
+  desk.probe = undefined;
+  desk.recheck = desk.recheck && { ...desk.recheck, dueAt: undefined };
   if (found.moved) {
     fold.emit({ kind: "rows", sheetId, runs: [...found.runs] }, readAt);
     newLayout(fold, sheetId, desk, readAt);

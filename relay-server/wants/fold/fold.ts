@@ -31,7 +31,7 @@ export function foldPost(post: Post, state: SpreadsheetState, desk: Desk, emit: 
   if (cause === "edit" && wasEdited) checkFormulasAfterEdit(fold);
   // While the web app works, it is called to check everything: the script's own timer has little time a day.
   const isWholeCheck = cause === "manual" || (cause === "sweep" && !webAppWorks(desk.calls, now));
-  if (isChecking(fold)) wantCheck(state, desk, n === 0 && isWholeCheck);
+  if (isChecking(fold)) wantCheck(state, desk, n === 0 && isWholeCheck, now);
 }
 
 function take(fold: Folding, reading: Reading, lease: Lease | undefined): void {

@@ -45,6 +45,7 @@ export function wantDigests(fold: Folding, sheetId: number): void {
   const desk = deskOf(fold, sheetId);
   desk.digestsSince = fold.desk.order;
   desk.round = undefined;
+  desk.probe = undefined;
 }
 
 /** These rows are known and not believed: they are read again. */

@@ -1,0 +1,90 @@
+/** What digests of single rows tell of where rows came or went in a sheet too large to be looked at whole. */
+import type { RowRun } from "@sheetwire/shared/protocol";
+import { announced } from "../../sheets/sheets.ts";
+import { align } from "../align.ts";
+import type { Lease, Recheck, SheetDesk } from "../desk.ts";
+import { narrowed, shiftOf, windowOf, type Probe } from "../probe.ts";
+import { stretchesOf } from "../stretches.ts";
+import type { Digest, ReadAt } from "../types.ts";
+import { doubt, leaveUnproven, newLayout, type Folding } from "./folding.ts";
+
+/** Digests from row `from` on, read by one want. */
+type Looked = { readonly from: number; readonly sheetRows: number; readonly readAt: ReadAt };
+
+/** Takes digests as an answer to a probe, while there is a search; says whether they were one. */
+export function takeProbed(
+  fold: Folding,
+  sheetId: number,
+  desk: SheetDesk,
+  { from, sheetRows, readAt }: Looked,
+  digests: readonly Digest[],
+  lease: Lease | undefined,
+): boolean {
+  const { probe } = desk;
+  if (probe === undefined || probe === "whole" || lease?.want.kind !== "digests") return false;
+  const held = fold.state.held(sheetId);
+  const [digest] = digests;
+  if (probe.heldRows !== held.rows.length || probe.sheetRows !== sheetRows) {
+    // Rows came or went meanwhile: the search begins again.
+    desk.probe = undefined;
+  } else if (digests.length === 1 && digest) {
+    desk.probe = narrowed(probe, held.rows, from, digest) ?? "whole";
+  } else {
+    const window = windowOf(probe);
+    const isWindow = window.from === from && window.to === from + digests.length;
+    if (isWindow) settleProbe(fold, sheetId, desk, probe, digests, readAt, lease);
+  }
+  return true;
+}
+
+/** The last stretch is compared row by row; what lies above it stayed, what lies below was shifted. */
+function settleProbe(
+  fold: Folding,
+  sheetId: number,
+  desk: SheetDesk,
+  probe: Probe,
+  now: readonly Digest[],
+  readAt: ReadAt,
+  lease: Lease,
+): void {
+  const held = fold.state.held(sheetId);
+  const { from, to } = windowOf(probe);
+  const oldTo = to - shiftOf(probe);
+  const found = align(held.rows.slice(from, oldTo), now);
+  const runs: RowRun[] = [];
+  const add = (run: RowRun): void => {
+    const last = runs.at(-1);
+    if (!("keep" in run)) runs.push(run);
+    else if (last && "keep" in last && last.keep[0] + last.keep[1] === run.keep[0]) last.keep[1] += run.keep[1];
+    else if (run.keep[1] > 0) runs.push({ keep: [...run.keep] });
+  };
+  add({ keep: [0, from] });
+  for (const run of found.runs) add("keep" in run ? { keep: [run.keep[0] + from, run.keep[1]] } : run);
+  add({ keep: [oldTo, held.rows.length - oldTo] });
+  fold.emit({ kind: "rows", sheetId, runs }, readAt);
+  newLayout(fold, sheetId, desk, readAt);
+  for (const offset of [...found.unknown, ...found.changed]) {
+    const digest = now[offset];
+    if (digest) held.announce(from + offset, announced(digest));
+  }
+  for (const stretch of stretchesOf(found.changed.map((offset) => offset + from))) doubt(fold, sheetId, stretch);
+  for (const stretch of stretchesOf(found.unknown.map((offset) => offset + from))) {
+    leaveUnproven(fold, sheetId, stretch);
+  }
+  desk.probe = undefined;
+  desk.recheck = recheckAfter(desk.recheck, fold.now);
+  if (desk.digestsSince !== undefined && desk.digestsSince <= lease.order) desk.digestsSince = undefined;
+}
+
+const FIRST_PAUSE_MS = 60_000;
+const MOST_PAUSE_MS = 60 * 60_000;
+
+/**
+ * When the whole sheet is looked at after rows came or went: a minute after the first time, and ever later, up to an hour,
+ * while they go on coming and going.
+ */
+export function recheckAfter(before: Recheck | undefined, now: number): Recheck {
+  const isGoingOn = before !== undefined && now - before.structureAt < 2 * before.pauseMs;
+  const pauseMs = isGoingOn ? Math.min(2 * before.pauseMs, MOST_PAUSE_MS) : FIRST_PAUSE_MS;
+  return { structureAt: now, pauseMs, dueAt: before?.dueAt ?? now + pauseMs };
+}
