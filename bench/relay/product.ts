@@ -3,7 +3,8 @@ import { createHmac, randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { limits } from "@sheetwire/shared/limits";
-import { FEED_SUBPROTOCOL } from "@sheetwire/shared/protocol";
+import { NO_DIGEST, packDigests } from "@sheetwire/shared/digest";
+import { FEED_SUBPROTOCOL, postAnswerSchema, type Want } from "@sheetwire/shared/protocol";
 import { signatureHeader, signedPrefix } from "@sheetwire/shared/signing";
 import { createAccess } from "../../relay-server/access/access.ts";
 import { createSqliteAccessStore } from "../../relay-server/access/engines/sqlite.ts";
@@ -96,39 +97,50 @@ export async function startVariant(workshop: Workshop, kind: "memory" | "none", 
   return product;
 }
 
-/** Tells of one blank sheet in each, and waits until an edit is certainly of after that. */
+/**
+ * Tells of one blank sheet in each and answers what is asked about it, so that nothing is open any more; then waits until
+ * an edit is certainly of after that.
+ */
 export async function install({ url, sheets }: { url: string; sheets: readonly LetIn[] }): Promise<void> {
   for (const sheet of sheets) {
-    const { rows, columns } = GRID;
-    const one = {
-      sheetId: 7,
-      title: "Data",
-      index: 0,
-      rows,
-      columns,
-      usedRows: 0,
-      usedColumns: 0,
-      hidden: false,
-      kind: "GRID",
-    };
-    const spreadsheet = { title: "Ledger", locale: "en_GB", timeZone: "UTC", sheets: [one] };
-    const body = bodyOf("install", [{ kind: "sheets", spreadsheet }]);
-    const answer = await fetch(`${url}/v1/spreadsheets/${sheet.spreadsheetId}/posts`, {
-      method: "POST",
-      headers: { "content-type": "application/json", ...signedHeaders(sheet, body) },
-      body,
-    });
-    if (answer.status !== 202) throw new Error(`The first post was answered ${answer.status}: ${await answer.text()}`);
+    const run = randomUUID();
+    let readings: object[] = [{ kind: "sheets", spreadsheet: BLANK_SPREADSHEET }];
+    for (let n = 0; readings.length > 0; n += 1) {
+      const body = bodyOf("install", readings, run, n);
+      const answer = await fetch(`${url}/v1/spreadsheets/${sheet.spreadsheetId}/posts`, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...signedHeaders(sheet, body) },
+        body,
+      });
+      if (answer.status !== 202) throw new Error(`A first post was answered ${answer.status}: ${await answer.text()}`);
+      const { wants } = postAnswerSchema.parse(await answer.json());
+      readings = wants.map(blankAnswer);
+    }
   }
   await new Promise((resolve) => setTimeout(resolve, 2 * limits.orderMarginMs));
 }
 
-const bodyOf = (cause: string, readings: readonly object[]): string => {
+const BLANK_SPREADSHEET = {
+  title: "Ledger",
+  locale: "en_GB",
+  timeZone: "UTC",
+  sheets: [{ sheetId: 7, title: "Data", index: 0, ...GRID, usedRows: 0, usedColumns: 0, hidden: false, kind: "GRID" }],
+};
+
+function blankAnswer(want: Want): object {
+  if (want.kind !== "digests" || want.axis !== "rows") throw new Error(`A blank sheet was asked for ${want.kind}.`);
+  const { kind, id, sheetId, from, to } = want;
+  const digests = packDigests(Array.from({ length: to - from }, () => NO_DIGEST));
+  const size = { usedRows: 0, usedColumns: 0, sheetRows: GRID.rows, sheetColumns: GRID.columns };
+  return { kind, want: id, sheetId, from, to, digests, ...size };
+}
+
+const bodyOf = (cause: string, readings: readonly object[], run: string = randomUUID(), n = 0): string => {
   const readAt = [Date.now(), Date.now()];
   return JSON.stringify({
     protocol: 1,
-    run: randomUUID(),
-    n: 0,
+    run,
+    n,
     cause,
     actor: "somebody@example.com",
     script: { version: "1.0.0", installation: "7f0c2c5e-4f3f-4c39-9a0a-3f2f5b6d8e11" },
