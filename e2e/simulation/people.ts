@@ -309,6 +309,7 @@ const deedsOf: Record<Day, typeof deeds> = {
     [3, typeElsewhere],
   ],
   boxes: [[1, toggle]],
+  restarts: [[1, toggle]],
   lists: [
     [3, sort],
     [1, typeCell],

@@ -27,10 +27,6 @@ const digests = "relay-server/wants/fold/digests.ts";
 const fold = "relay-server/wants/fold/fold.ts";
 const placing = "relay-server/wants/placing.ts";
 
-/**
- * One is not here: a reading from before the relay's start, applied after it, has not shown within 200 seeds. It has a test of
- * its own in relay-server/wants.
- */
 export const plants: readonly Plant[] = [
   {
     name: "a reading that agrees is not remembered: a checkbox ticked, unticked and ticked again",
@@ -118,6 +114,15 @@ export const plants: readonly Plant[] = [
     seeds: 200,
     known: 107,
     steps: 48,
+  },
+  {
+    name: "a reading from before the relay's start is applied after it",
+    file: placing,
+    find: "Math.max(desk.startedAt, now - limits.readingMemoryMs)",
+    replace: "now - limits.readingMemoryMs",
+    day: "restarts",
+    seeds: 100,
+    known: 19,
   },
   {
     name: "an older list of digests that comes after newer rows is believed",

@@ -118,11 +118,16 @@ async function play(plan: SimulationPlan, day: Day): Promise<Outcome> {
     for (const event of events) scripts.tell(event);
     if (day === "slow") recalculateSoon(people);
     if (people.chance(tickOdds)) check(scripts.tick);
-    if (people.chance(crashes.relay)) relay.crash(people.between(100, 30_000));
+    if (people.chance(crashes.relay)) stopRelay(people, crashes.withinMs);
     if (people.chance(crashes.worker)) worker.crash();
     if (people.chance(crashes.worker)) scripts.panel();
   }
   await clock.run(clock.now() + people.between(0, 5_000));
+
+  function stopRelay(chance: Dice, withinMs: number | undefined): void {
+    if (withinMs === undefined) relay.crash(chance.between(100, 30_000));
+    else clock.after(chance.between(0, withinMs), () => relay.crash(chance.between(50, 500)));
+  }
 
   /** One kind of formula after the other, each in one go, and so far apart that no reading meets two of them. */
   function recalculateSoon(chance: Dice): void {

@@ -72,7 +72,12 @@ export type DayPlan = {
   /** How often the script's timer starts a check, at each thing that happens. */
   readonly ticks: number;
   /** How often the relay is stopped, and how often the browser's worker. */
-  readonly crashes: { readonly relay: number; readonly worker: number };
+  readonly crashes: {
+    readonly relay: number;
+    readonly worker: number;
+    /** The relay is stopped within this time of what happens, and not with it, in milliseconds. */
+    readonly withinMs?: number;
+  };
   /**
    * When the relay must be right or know that it is not: `each` time that nothing is under way, at the `end`, or only after
    * checks, where something happens that nobody tells of.
@@ -112,6 +117,7 @@ const still: DayPlan = {
  * - `races`: honest, and few cells are edited again and again while posts come late, twice, or after a restart.
  * - `late`: one cell is edited again and again, and posts whose runs have ended arrive minutes late, also after a restart.
  * - `boxes`: boxes are ticked and unticked, and what was read in between arrives last.
+ * - `restarts`: the same, and the relay starts again between what is read and its arrival.
  * - `lists`: rows are sorted while digests that were read before are still under way.
  * - `windows`: rows move untold between two looks of one check.
  * - `unseen`: the network is calm, and structure changes untold or told by half. An edit in what moved must show it.
@@ -152,6 +158,12 @@ export const planOf = {
     breaks: 0.4,
     crashes: { relay: 0.2, worker: 0 },
   },
+  restarts: {
+    ...still,
+    odds: { ...calm, abandonedPost: 0.4 },
+    breaks: 0.5,
+    crashes: { relay: 0.5, worker: 0, withinMs: 30_000 },
+  },
   lists: { ...still, odds: { ...calm, latePost: 0.4, lateRun: 0.2 }, breaks: 0.1, ticks: 0.4, silence: "end" },
   windows: { ...still, breaks: 0.1, ticks: 0.5, silence: "after checks", oath: { inPlace: true }, isSmall: true },
   unseen: { ...still, oath: { wholeRows: true } },
@@ -171,6 +183,7 @@ export const calendar: readonly Day[] = [
   "races",
   "late",
   "boxes",
+  "restarts",
   "lists",
   "windows",
   "unseen",
