@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { nextChain } from "@sheetwire/shared/digest";
 import { limits } from "@sheetwire/shared/limits";
-import type { Change, Post, PostAnswer, RefusalCode, RelayFacts, Want } from "@sheetwire/shared/protocol";
+import type { Post, PostAnswer, RefusalCode, RelayFacts, Want } from "@sheetwire/shared/protocol";
 import { DiskFullError, HeadMovedError, type Append, type ChangeLog, type DamagedError } from "../log/log.ts";
 import type { SpreadsheetState } from "../sheets/sheets.ts";
 import {
@@ -29,6 +29,7 @@ import { Lanes } from "./lanes.ts";
 import { createLives, type Live } from "./lives.ts";
 import { createRates } from "./rates.ts";
 import { readPost } from "./read-post.ts";
+import { changeWriter } from "./write-change.ts";
 
 export type { PostHeaders } from "./authenticate.ts";
 
@@ -273,25 +274,18 @@ export function createIngest(needs: IngestNeeds): Ingest {
     const moment = now();
     const expected = state.head;
     const jsons: string[] = [];
+    const write = changeWriter(post, moment);
     if (round) noteAnswered(desk, moment, round.sweepAll && round.n === 0);
     else noteHeard(post, desk, moment);
     foldPost(
       post,
       state,
       desk,
-      (draft, readAt) => {
-        const actor = post.actor === undefined ? {} : { actor: post.actor };
-        const change: Change = {
-          ...draft,
-          seq: state.head.seq + 1,
-          loggedAt: moment,
-          cause: post.cause,
-          ...actor,
-          readAt,
-        };
-        const json = JSON.stringify(change);
-        state.apply(change);
-        state.head = { epoch: state.head.epoch, seq: change.seq, chain: nextChain(state.head.chain, json) };
+      (content, readAt) => {
+        const { epoch, seq, chain } = state.head;
+        const json = write(content, seq + 1, readAt);
+        state.apply(content);
+        state.head = { epoch, seq: seq + 1, chain: nextChain(chain, json) };
         jsons.push(json);
       },
       moment,

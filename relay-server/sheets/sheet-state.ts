@@ -1,6 +1,7 @@
 import { applyColumnRuns, applyRowRuns, lengthAfter, MisfitError, overlayRow, widthOf } from "@sheetwire/shared/grid";
 import { fold, NO_DIGEST, placed, type Digest } from "@sheetwire/shared/digest";
-import type { ChangeOf, Row, Sheet } from "@sheetwire/shared/protocol";
+import type { Row, Sheet } from "@sheetwire/shared/protocol";
+import type { ContentOf } from "./content.ts";
 import { BLANK, cellsOf, holdsFormula, storedRow, UNKNOWN, type StoredRow } from "./row.ts";
 
 /** One sheet: its properties and its rows, with the digest of all rows kept up to date at one step a changed row. */
@@ -56,7 +57,7 @@ export class SheetState {
     return digest;
   }
 
-  applyCells(change: ChangeOf<"cells">): void {
+  applyCells(change: ContentOf<"cells">): void {
     const { row: top, column } = change.at;
     if (top + change.cells.length > this.rows.length) {
       throw new MisfitError(`Cells to row ${top + change.cells.length} of ${this.rows.length}.`);
@@ -69,7 +70,7 @@ export class SheetState {
     });
   }
 
-  applyRows(change: ChangeOf<"rows">): void {
+  applyRows(change: ContentOf<"rows">): void {
     this.rows = applyRowRuns<StoredRow>(this.rows, change.runs, {
       put: (row) => storedRow(row, this.#seed),
       blank: () => BLANK,
@@ -79,7 +80,7 @@ export class SheetState {
     this.#recount();
   }
 
-  applyColumns(change: ChangeOf<"columns">): void {
+  applyColumns(change: ContentOf<"columns">): void {
     const { columns } = this.sheet;
     this.rows = this.rows.map((row) => {
       const cells = cellsOf(row);

@@ -2,8 +2,9 @@ import { digestOfRow, digestText, fold, murmur128, NO_DIGEST, seedOf, type Diges
 import { limits } from "@sheetwire/shared/limits";
 import { MisfitError } from "@sheetwire/shared/grid";
 import { snapshotHeadSchema } from "@sheetwire/shared/protocol";
-import type { Change, Row, Sheet, SnapshotHead, Spreadsheet } from "@sheetwire/shared/protocol";
+import type { Row, Sheet, SnapshotHead, Spreadsheet } from "@sheetwire/shared/protocol";
 import { partsOf, type Head } from "../log/log.ts";
+import type { ChangeContent } from "./content.ts";
 import { cellsOf, storedText, UNKNOWN, type StoredRow } from "./row.ts";
 import { SheetState } from "./sheet-state.ts";
 
@@ -121,7 +122,7 @@ export class SpreadsheetState {
     return linesOf(this.version());
   }
 
-  apply(change: Change): void {
+  apply(change: ChangeContent): void {
     if (change.kind === "sheets") this.#applySheets(change.spreadsheet);
     else if (change.kind === "cells") this.held(change.sheetId).applyCells(change);
     else if (change.kind === "rows") this.held(change.sheetId).applyRows(change);

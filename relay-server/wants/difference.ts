@@ -75,7 +75,11 @@ function box(top: number, left: number, width: number, rows: readonly { now: Row
       last = Math.max(last, column);
     }
   }
-  const cut = (row: Row): Row => Array.from({ length: last - first + 1 }, (_, offset) => row[first + offset] ?? null);
+  const cut = (row: Row): Row => {
+    const some: Row = [];
+    for (let column = first; column <= last; column += 1) some.push(row[column] ?? null);
+    return some;
+  };
   return {
     at: { row: top, column: left + first },
     cells: rows.map((row) => cut(row.now)),

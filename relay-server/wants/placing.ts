@@ -33,9 +33,9 @@ export function isAboveFloor(desk: Desk, arrival: Arrival, now: number): boolean
 }
 
 export function remember(desk: Desk, arrival: Arrival, now: number): void {
-  const { lease: _, ...stamp } = arrival;
+  const { sheetId, top, bottom, left, right, readAt, run, n, order } = arrival;
   desk.stamps.forgetBefore(now - limits.readingMemoryMs, limits.readingMemoryMs / 4);
-  desk.stamps.add({ ...stamp, arrivedAt: now });
+  desk.stamps.add({ sheetId, top, bottom, left, right, readAt, run, n, order, arrivedAt: now });
 }
 
 /** A reading is never later than its receipt, whatever the script's clock says. */

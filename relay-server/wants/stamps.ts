@@ -32,7 +32,8 @@ export class Stamps {
   overlapping(area: Pick<Stamp, "sheetId" | "top" | "bottom" | "left" | "right">): Stamp[] {
     const sheet = this.#sheets.get(area.sheetId);
     if (!sheet) return [];
-    const found = sheet.tall.filter((stamp) => isOverlap(stamp, area));
+    const found: Stamp[] = [];
+    for (const stamp of sheet.tall) if (isOverlap(stamp, area)) found.push(stamp);
     const [first, last] = bandsOf(area);
     if (last - first > sheet.bands.size) {
       const all = new Set<Stamp>();
@@ -41,10 +42,9 @@ export class Stamps {
       return found;
     }
     for (let band = first; band <= last; band += 1) {
-      for (const stamp of sheet.bands.get(band) ?? []) {
+      for (const stamp of sheet.bands.get(band) ?? NONE) {
         // One that lies in several bands counts in the first of them that is looked at.
-        const isFirst = band === Math.max(first, bandsOf(stamp)[0]);
-        if (isFirst && isOverlap(stamp, area)) found.push(stamp);
+        if (isOverlap(stamp, area) && band === Math.max(first, bandOf(stamp.top))) found.push(stamp);
       }
     }
     return found;
@@ -74,9 +74,13 @@ export class Stamps {
   }
 }
 
+const NONE: readonly Stamp[] = [];
+
+const bandOf = (row: number): number => Math.floor(row / BAND_ROWS);
+
 const bandsOf = ({ top, bottom }: Pick<Stamp, "top" | "bottom">): [first: number, last: number] => [
-  Math.floor(top / BAND_ROWS),
-  Math.floor(Math.max(top, bottom - 1) / BAND_ROWS),
+  bandOf(top),
+  bandOf(Math.max(top, bottom - 1)),
 ];
 
 const isOverlap = (stamp: Stamp, area: Pick<Stamp, "top" | "bottom" | "left" | "right">): boolean =>

@@ -44,11 +44,12 @@ export function takeCells(fold: Folding, reading: ReadingOf<"cells">, lease: Lea
 
 /** A row too large for one post comes in pieces to whoever asked for it; the first makes it known, the others fill it. */
 function isBeginningOfRow(fold: Folding, sheetId: number, row: number): boolean {
-  return [...fold.desk.leases.values()].some(({ want, run }) => {
-    if (run !== fold.post.run || want.kind === "sheets" || want.sheetId !== sheetId) return false;
-    if (want.kind === "rows") return want.rows.includes(row);
-    return want.kind === "cells" && row >= want.range.startRowIndex && row < want.range.endRowIndex;
-  });
+  for (const { want, run } of fold.desk.leases.values()) {
+    if (run !== fold.post.run || want.kind === "sheets" || want.sheetId !== sheetId) continue;
+    if (want.kind === "rows" && want.rows.includes(row)) return true;
+    if (want.kind === "cells" && row >= want.range.startRowIndex && row < want.range.endRowIndex) return true;
+  }
+  return false;
 }
 
 export function takeRows(fold: Folding, reading: ReadingOf<"rows">, lease: Lease | undefined): void {

@@ -1,19 +1,12 @@
 /** What all parts of a fold have in hand, and what they leave on the desk to be asked for. */
-import type { Change } from "@sheetwire/shared/protocol";
-import type { SpreadsheetState } from "../../sheets/sheets.ts";
+import type { ChangeContent, SpreadsheetState } from "../../sheets/sheets.ts";
 import { sheetDeskOf, type Desk, type Lease, type SheetDesk } from "../desk.ts";
 import { isAfter, type Arrival } from "../placing.ts";
 import { addStretch, cutStretch, gapsIn, type Stretch } from "../stretches.ts";
 import type { Post, ReadAt } from "../types.ts";
 
-type Draft = Change extends infer C
-  ? C extends Change
-    ? Omit<C, "seq" | "loggedAt" | "cause" | "actor" | "readAt">
-    : never
-  : never;
-
 /** Where a fold puts a change: it is numbered, applied to the state and kept for the log. */
-export type Emit = (draft: Draft, readAt: ReadAt) => void;
+export type Emit = (content: ChangeContent, readAt: ReadAt) => void;
 
 /** One post on its way into state and desk. `now` is the relay's clock, in milliseconds. */
 export type Folding = {
@@ -32,12 +25,12 @@ export const isChecking = ({ post }: Folding): boolean => CHECKING.has(post.caus
 export function arrivalOf(
   fold: Folding,
   sheetId: number,
-  area: Omit<Arrival, "sheetId" | "readAt" | "run" | "n" | "order" | "lease">,
+  { top, bottom, left, right }: Omit<Arrival, "sheetId" | "readAt" | "run" | "n" | "order" | "lease">,
   readAt: ReadAt,
   lease: Lease | undefined,
 ): Arrival {
   const { run, n } = fold.post;
-  return { sheetId, ...area, readAt, run, n, order: fold.desk.order, lease };
+  return { sheetId, top, bottom, left, right, readAt, run, n, order: fold.desk.order, lease };
 }
 
 /** All rows of a sheet are compared anew: something may have moved. */
