@@ -69,6 +69,8 @@ export type SpreadsheetNeeds = {
   readonly random: () => number;
   /** Told which formulas have just come to another result. */
   readonly onWorkedOut?: (cells: readonly Cell[]) => void;
+  /** Told after whatever may have changed what there is to read. */
+  readonly onTouched?: () => void;
 };
 
 export function createSpreadsheet(options: SpreadsheetOptions, needs: SpreadsheetNeeds) {
@@ -119,6 +121,7 @@ export function createSpreadsheet(options: SpreadsheetOptions, needs: Spreadshee
 
   function tell(delta: Delta): void {
     state.revision++;
+    needs.onTouched?.();
     for (const listener of listeners) listener(delta);
   }
 
@@ -249,7 +252,11 @@ export function createSpreadsheet(options: SpreadsheetOptions, needs: Spreadshee
       ]);
     },
     /** Applies one action as this user; a refusal has changed nothing. */
-    act: (action: Action): readonly Effect[] | Refused => perform(spreadsheet, action),
+    act(action: Action): readonly Effect[] | Refused {
+      const outcome = perform(spreadsheet, action);
+      needs.onTouched?.();
+      return outcome;
+    },
     display: (cell: Cell): string => displayOf(cell, state.locale),
     onDelta(listener: (delta: Delta) => void): () => void {
       listeners.add(listener);

@@ -69,6 +69,10 @@ export type RunFate = {
   readonly tornMs: () => number;
   /** Whether the time limit ends the run at this call: before it is carried out, or after. */
   readonly killAt: () => "before" | "after" | undefined;
+  /** How many of the next calls, and of the next reads, nothing of this will concern. */
+  readonly quiet: () => { readonly calls: number; readonly reads: number };
+  /** So many were made, none of which anything concerned. */
+  readonly pass: (calls: number, reads: number) => void;
   readonly nextFetch: () => FetchFate;
   readonly isFetchQuotaSpent: (user: string, now: number) => boolean;
 };
@@ -91,6 +95,8 @@ const mostDelayMs = 30_000;
 const mostLateMs = 90_000;
 const mostSkewMs = 1000;
 const mostCallsOfKilled = 12;
+/** So far ahead is it told that no read is torn. */
+const mostQuietReads = 40;
 const dayMs = 86_400_000;
 /** What may wait for a trigger, on its way or in its queue; further events are lost. */
 export const hostileQueue = { waiting: 2, running: 2 };
@@ -229,12 +235,26 @@ export function createHostility(seed: number, faults: Faults, startedAt: number)
       let calls = 0;
       let reads = 0;
       let fetches = 0;
+      /** The read up to which none is torn, the first never being. */
+      let wholeUpTo = 1;
+      const isTorn = (read: number): boolean => struck("tornReads", `${key}/read ${read}`) !== undefined;
       return {
         skewMs,
         isCached: () => isCached && !isOver,
         paceMs: () => (isOver || pace === 0 ? 0 : Math.round(pace * paces())),
         tornMs: () => (reads++ === 0 ? 0 : amount("tornReads", `${key}/read ${reads}`, 200, 5000)),
         killAt: () => (++calls === killAtCall && !isOver ? killSide : undefined),
+        quiet: () => {
+          if (isOver) return { calls: Infinity, reads: Infinity };
+          if (pace > 0) return { calls: 0, reads: 0 };
+          wholeUpTo = Math.max(wholeUpTo, reads);
+          while (wholeUpTo < reads + mostQuietReads && !isTorn(wholeUpTo + 1)) wholeUpTo++;
+          return { calls: Math.max(0, killAtCall - calls - 1), reads: wholeUpTo - reads };
+        },
+        pass: (moreCalls, moreReads) => {
+          calls += moreCalls;
+          reads += moreReads;
+        },
         nextFetch: () => {
           const at = `${key}/fetch ${++fetches}`;
           const lateMs = amount("latePosts", at, 1000, mostLateMs);

@@ -54,13 +54,13 @@ export async function answer(
   switch (service) {
     case "spreadsheet":
       if (what === "facts") return remembered(run, op, args, () => say({ ...facts(project) }));
-      run.remembered.clear();
+      forget(run);
       return say(null);
     case "sheet":
     case "range": {
       if (isReading(op)) return remembered(run, op, args, () => say(onCells(project, op, args)));
       // What a run writes itself, it reads.
-      if (op !== "range.parse") run.remembered.clear();
+      if (op !== "range.parse") forget(run);
       return say(onCells(project, op, args));
     }
     case "fetch":
@@ -152,6 +152,22 @@ function remembered(run: Execution, op: string, args: unknown, read: () => Answe
   const answered = run.remembered.get(key) ?? read();
   run.remembered.set(key, answered);
   return answered;
+}
+
+function forget(run: Execution): void {
+  run.remembered.clear();
+  // Nor does its thread know any longer what it was told.
+  run.told = undefined;
+}
+
+/** Every answer about the spreadsheet and its sheets, by what is asked. */
+export function readFacts(project: Project): Record<string, string> {
+  const { sheets } = project.spreadsheet.state;
+  const answers: Record<string, string> = { "spreadsheet.facts null": say(facts(project)).json };
+  sheets.forEach((sheet, index) => {
+    answers[`sheet.facts ${JSON.stringify({ sheetId: sheet.sheetId })}`] = say(sheetFacts(sheet, index)).json;
+  });
+  return answers;
 }
 
 function onTriggers(project: Project, run: Execution, what: string, args: unknown): unknown {

@@ -13,7 +13,8 @@ export type Gate = {
 type When = "before" | "after";
 type Held = { readonly go: () => void };
 
-export function createGates() {
+/** `onChange` is called when there is one more gate, or one less. */
+export function createGates(onChange: () => void) {
   const gates = new Map<Gate, { op: string; when: When; held: Held[]; total: number; watchers: (() => void)[] }>();
 
   /** `op` as the services name it: `range.read`, `fetch`, `properties.all` … */
@@ -27,10 +28,12 @@ export function createGates() {
       releaseOne: () => state.held.shift()?.go(),
       open: () => {
         gates.delete(gate);
+        onChange();
         for (const one of state.held.splice(0)) one.go();
       },
     };
     gates.set(gate, state);
+    onChange();
     return gate;
   }
 
@@ -61,6 +64,7 @@ export function createGates() {
     kept: (gateId: string): Gate | undefined => names.get(gateId),
     close,
     isClosed,
+    areThere: (): boolean => gates.size > 0,
     pass,
     openAll: (): void => [...gates.keys()].forEach((gate) => gate.open()),
   };

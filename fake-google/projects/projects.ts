@@ -7,10 +7,11 @@ import { countsAsCall, type EventFate, type Hostility, type RunFate } from "../h
 import type { Cell } from "../cell/cell.ts";
 import type { Clock, Work } from "../clock/clock.ts";
 import type { Bundle } from "../bundle/bundle.ts";
-import { maxRunMs, type Runs } from "../runs/runs.ts";
+import { maxRunMs, type Meanwhile, type Reply, type Runs } from "../runs/runs.ts";
 import type { Answer, EventFacts, RunFacts } from "../services/services.ts";
 import { answer, isReading } from "./answer.ts";
 import { createGates, type Gates } from "./gates.ts";
+import { account, leewayOf, type Told } from "./leeway.ts";
 
 export type { Gate, Gates } from "./gates.ts";
 
@@ -64,6 +65,8 @@ export type Execution = {
   readonly fate: RunFate | undefined;
   /** Reads that are answered again as before. */
   readonly remembered: Map<string, Answer>;
+  /** What its thread may answer itself. */
+  told: Told | undefined;
 };
 
 export type RunOutcome = { readonly ok: true; readonly json: string } | { readonly ok: false; readonly error: string };
@@ -146,7 +149,15 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
   const { clock } = needs;
   let isLoadingUntil = new WeakMap<Cell, number>();
   const actionWaiters = new Set<() => void>();
-  const spreadsheet = createSpreadsheet(options, { now: clock.now, random: needs.random, onWorkedOut });
+  const revision = new Int32Array(new SharedArrayBuffer(4));
+  /** Whatever scripts were told may no longer be so. */
+  const touch = (): void => void Atomics.add(revision, 0, 1);
+  const spreadsheet = createSpreadsheet(options, {
+    now: clock.now,
+    random: needs.random,
+    onWorkedOut,
+    onTouched: touch,
+  });
   const records: { -readonly [Key in keyof ExecutionRecord]: ExecutionRecord[Key] }[] = [];
   const stores = {
     script: createProperties(),
@@ -156,7 +167,7 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
   const caches = new Map<string, ReturnType<typeof createCache>>();
   const locks = new Map<string, ReturnType<typeof createLock>>();
   const deployments: Deployment[] = [];
-  const gates: Gates = createGates();
+  const gates: Gates = createGates(touch);
   const usage = noUsage();
   const waiting = new Set<() => void>();
   let runningCount = 0;
@@ -207,6 +218,8 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
     triggers,
     usage,
     gates,
+    /** Another number when anything may have changed. */
+    revision: (): number => Atomics.load(revision, 0),
     editUrl: needs.editUrlOf(options.id),
     propertiesOf: (store: "script" | "document" | "user", user: string) =>
       store === "user" ? held(stores.user, user, createProperties) : stores[store],
@@ -239,7 +252,10 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
     },
     isLoading: (cell: Cell): boolean => (isLoadingUntil.get(cell) ?? 0) > clock.now(),
     /** No formula is being worked out any more. */
-    showResults: (): void => void (isLoadingUntil = new WeakMap()),
+    showResults(): void {
+      isLoadingUntil = new WeakMap();
+      touch();
+    },
     stop: (): void => triggers.stop(),
   };
 
@@ -396,6 +412,7 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
       work,
       fate,
       remembered: new Map(),
+      told: undefined,
     };
     const facts: RunFacts = {
       spreadsheetId: options.id,
@@ -420,7 +437,13 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
     const startedAt = clock.now();
     const limitMs = request.limitMs ?? maxRunMs;
     const stand = async (what: () => Promise<void>): Promise<void> => work.aside(what);
-    const ask = async (op: string, args: unknown, bytes: Int8Array | undefined): Promise<Answer> => {
+    const ask = async (
+      op: string,
+      args: unknown,
+      bytes: Int8Array | undefined,
+      meanwhile: Meanwhile,
+    ): Promise<Reply> => {
+      account(execution, meanwhile);
       if (gates.isClosed(op, "before")) await stand(() => gates.pass(op, "before"));
       const isCall = fate !== undefined && countsAsCall(op);
       if (isCall) {
@@ -434,9 +457,15 @@ export function createProject(options: SpreadsheetOptions, needs: ProjectNeeds) 
       const said = await answer(project, execution, op, args, bytes);
       if (killAt === "after" || (clock.isVirtual() && clock.now() - startedAt > limitMs)) return killed;
       if (gates.isClosed(op, "after")) await stand(() => gates.pass(op, "after"));
-      return clock.shared() === undefined ? said : { ...said, now: clock.shared() };
+      return { ...said, now: clock.shared(), leeway: leewayOf(project, execution) };
     };
-    const result = await needs.runs.run({ code: script.code, facts, call }, ask, limitMs);
+    const leeway = leewayOf(project, execution);
+    const result = await needs.runs.run(
+      { code: script.code, facts, call, revision: revision.buffer, leeway },
+      ask,
+      limitMs,
+    );
+    account(execution, result.meanwhile);
     work.end();
     // Under virtual time a run takes what its waiting took, or what it really took.
     const durationMs = Math.round(Math.max(performance.now() - startedMs, clock.now() - startedAt));

@@ -1,9 +1,8 @@
 /** Executions of scripts: each in a thread of its own, several at once, none longer than Google lets it. */
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
-import type { Answer } from "../services/services.ts";
-import type { RunMessage, RunResult } from "./messages.ts";
+import type { Asked, Meanwhile, Reply, RunMessage, RunResult } from "./messages.ts";
 
-export type { RunMessage, RunResult } from "./messages.ts";
+export type { Leeway, Meanwhile, Reply, RunMessage, RunResult } from "./messages.ts";
 
 export type RunsNeeds = {
   /** The text of the services that are evaluated before each script. */
@@ -13,7 +12,12 @@ export type RunsNeeds = {
 };
 
 /** Answers what a script asks of a service. */
-export type Answerer = (op: string, args: unknown, bytes: Int8Array | undefined) => Answer | Promise<Answer>;
+export type Answerer = (
+  op: string,
+  args: unknown,
+  bytes: Int8Array | undefined,
+  meanwhile: Meanwhile,
+) => Reply | Promise<Reply>;
 
 export const maxRunMs = 360_000;
 /** Threads that are kept when nothing runs in them. */
@@ -56,7 +60,7 @@ export function createRuns(needs: RunsNeeds) {
       leave: undefined,
     };
     all.add(thread);
-    port1.on("message", (asked: { op: string; args: string; bytes?: Int8Array }) => void answer(thread, asked));
+    port1.on("message", (asked: Asked) => void answer(thread, asked));
     worker.on("message", (result: RunResult) => thread.finish?.(result));
     worker.on("error", (error) => thread.finish?.({ ok: false, error: `Error: ${error.message}`, zoneCalls: 0 }));
     worker.on("exit", () => {
@@ -71,11 +75,13 @@ export function createRuns(needs: RunsNeeds) {
     return thread;
   }
 
-  async function answer(thread: Thread, asked: { op: string; args: string; bytes?: Int8Array }): Promise<void> {
-    let said: Answer;
+  async function answer(thread: Thread, asked: Asked): Promise<void> {
+    let said: Reply;
     try {
       const args: unknown = JSON.parse(asked.args);
-      said = thread.answerer ? await thread.answerer(asked.op, args, asked.bytes) : { json: "null", error: gone };
+      said = thread.answerer
+        ? await thread.answerer(asked.op, args, asked.bytes, asked.meanwhile)
+        : { json: "null", error: gone };
     } catch (error) {
       said = { json: "null", error: error instanceof Error ? error.message : gone };
     }

@@ -5,7 +5,7 @@ import { constants, createContext, Script, type Context } from "node:vm";
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from "node:worker_threads";
 import { formatInstant } from "../zones/zones.ts";
 import type { Answer, Call, Host, RunFacts } from "../services/services.ts";
-import type { RunMessage, RunResult } from "./messages.ts";
+import type { Asked, Known, Leeway, Reply, RunMessage, RunResult } from "./messages.ts";
 
 type Sandbox = {
   install(global: object): void;
@@ -28,6 +28,14 @@ let zoneCalls = 0;
 let isEnded = false;
 /** What time it is, as far as this thread was told. */
 let toldNow: number | undefined;
+/** What this thread may answer itself, what it knows for that, and what it has answered so. */
+const own: { revision: Int32Array; known: Known | undefined; calls: number; reads: number; answered: string[] } = {
+  revision: new Int32Array(1),
+  known: undefined,
+  calls: 0,
+  reads: 0,
+  answered: [],
+};
 
 parentPort?.on("message", (message: RunMessage) => {
   void execute(message).then((result) => {
@@ -45,19 +53,21 @@ function prepare(): Prepared {
   return { context, global, sandbox };
 }
 
-async function execute({ code, facts, call }: RunMessage): Promise<RunResult> {
+async function execute({ code, facts, call, revision, leeway }: RunMessage): Promise<RunResult> {
   const { context, global, sandbox } = prepared ?? prepare();
   prepared = undefined;
   zoneCalls = 0;
   isEnded = false;
   toldNow = facts.now;
+  Object.assign(own, { revision: new Int32Array(revision), known: undefined, answered: [] });
+  take(leeway);
   try {
     sandbox.begin(host, facts);
     scriptOf(code).runInContext(context);
     const result = await settled(sandbox.call(global, host, facts, call));
-    return { ok: true, json: sandbox.marshal(result), zoneCalls };
+    return { ok: true, json: sandbox.marshal(result), zoneCalls, meanwhile: meanwhile() };
   } catch (error) {
-    return { ok: false, error: messageOf(error), zoneCalls };
+    return { ok: false, error: messageOf(error), zoneCalls, meanwhile: meanwhile() };
   }
 }
 
@@ -90,16 +100,19 @@ const host: Host = {
   call(op, args, bytes) {
     if (isEnded) throw new Error("The run has ended.");
     if (op.startsWith("local.")) return local(op.slice("local.".length), JSON.parse(args) as unknown, bytes);
-    port.postMessage({ op, args, bytes });
+    const known = answeredHere(op, args);
+    if (known !== undefined) return { json: known };
+    port.postMessage({ op, args, bytes, meanwhile: meanwhile() } satisfies Asked);
     // The waking of the answer before may come late, when this thread already waits for the next one.
     while (Atomics.load(flag, 0) === 0) Atomics.wait(flag, 0, 0);
     Atomics.store(flag, 0, 0);
-    const received: { message: Answer } | undefined = receiveMessageOnPort(port);
+    const received: { message: Reply } | undefined = receiveMessageOnPort(port);
     if (received?.message.isEnd) {
       isEnded = true;
       throw new Error("The run has ended.");
     }
     toldNow = received?.message.now ?? toldNow;
+    take(received?.message.leeway);
     return (
       received?.message ?? {
         json: "null",
@@ -108,6 +121,32 @@ const host: Host = {
     );
   },
 };
+
+function take(leeway: Leeway | undefined): void {
+  own.known = leeway?.known ?? own.known;
+  own.calls = leeway?.calls ?? 0;
+  own.reads = leeway?.reads ?? 0;
+}
+
+function meanwhile(): Asked["meanwhile"] {
+  if (own.answered.length === 0) return undefined;
+  const { answered } = own;
+  own.answered = [];
+  return answered;
+}
+
+/** What was true when this thread was last told, and has not changed since. */
+function answeredHere(op: string, args: string): string | undefined {
+  if (own.calls === 0 || own.known?.revision !== Atomics.load(own.revision, 0)) return undefined;
+  const key = `${op} ${args}`;
+  const json = own.known.answers[key];
+  const isRead = op !== "spreadsheet.flush";
+  if (json === undefined || (isRead && own.reads === 0)) return undefined;
+  own.calls--;
+  if (isRead) own.reads--;
+  own.answered.push(key);
+  return json;
+}
 
 /** What needs nothing shared is answered in this thread. */
 function local(op: string, args: unknown, input?: Int8Array): Answer {
