@@ -166,6 +166,25 @@ test("views are reached by keyboard, and say what they are", async () => {
   screen.getByText("What is not in this copy");
 });
 
+test("what a cell held before is a click away, and so is what its column holds", async () => {
+  await hold([
+    ["Alien", 1979],
+    ["Brazil", 1985],
+  ]);
+  render(<Panel spreadsheetId={ID} mirror={looked} />);
+  await take(edit(2, 1, 1986, "mara@example.org"));
+  fireEvent.click(await screen.findByRole("button", { name: "B1" }));
+  const button = await screen.findByRole("button", { name: "History" });
+  expect(button.getAttribute("aria-expanded")).toBe("false");
+  fireEvent.click(button);
+  const story = within(await screen.findByRole("region", { name: "B1 and its column" }));
+  expect((await story.findByText("1979")).tagName).toBe("DEL");
+  expect(story.getByText("1986").tagName).toBe("INS");
+  story.getByText(/mara@example.org/);
+  await story.findByText("2 rows: 2 numbers. Sum 3,971, mean 1,985.5, from 1,985 to 1,986.");
+  expect(button.getAttribute("aria-expanded")).toBe("true");
+});
+
 test("a mirror of a newer version is said so in the panel", () => {
   render(<PanelTrouble why="newer" />);
   expect(screen.getByRole("status").textContent).toBe("The copy on this machine was made by a newer version.");

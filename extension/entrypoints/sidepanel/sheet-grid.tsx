@@ -4,6 +4,7 @@ import { cellName, columnName, displayOf, formulaOf, isRich, valueOf } from "@sh
 import type { Cell, GridRange, Row, Sheet } from "@sheetwire/shared/protocol";
 import type { ChangeSummary, Viewport } from "../../mirror/mirror.ts";
 import type { LookedAt } from "../../queries/queries.ts";
+import { CellStory } from "./cell-story.tsx";
 import { useDrawn } from "./drawn.ts";
 import type { Spot } from "./sheet-view.tsx";
 import { useReading } from "./use-copy.ts";
@@ -31,6 +32,8 @@ export function SheetGrid(props: {
   const scroller = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState<Place>({ row: spot?.row ?? 0, column: spot?.column ?? 0 });
   const [loaded, setLoaded] = useState<Loaded>();
+  const [isStoryShown, setIsStoryShown] = useState(false);
+  const copy = useMemo(() => mirror.of(spreadsheetId), [mirror, spreadsheetId]);
   const rowCount = Math.min(sheet.rows, MOST_ROWS);
   const columnCount = Math.max(1, sheet.columns);
   const widths = useColumnWidths(loaded, sheet.sheetId);
@@ -59,7 +62,7 @@ export function SheetGrid(props: {
     mirror,
     spreadsheetId,
     async () => {
-      const viewport = wanted && (await mirror.of(spreadsheetId).viewport(sheet.sheetId, wanted));
+      const viewport = wanted && (await copy.viewport(sheet.sheetId, wanted));
       if (wanted && viewport) setLoaded({ range: wanted, viewport });
     },
     [sheet.sheetId, wanted],
@@ -94,7 +97,23 @@ export function SheetGrid(props: {
 
   return (
     <>
-      <CellBar place={active} cell={activeCell} isUnknown={rowOf(loaded, active.row) === null} />
+      <CellBar
+        place={active}
+        cell={activeCell}
+        isUnknown={rowOf(loaded, active.row) === null}
+        isStoryShown={isStoryShown}
+        onStory={setIsStoryShown}
+      />
+      {isStoryShown ? (
+        <CellStory
+          key={`${active.row} ${active.column}`}
+          copy={copy}
+          sheetId={sheet.sheetId}
+          row={active.row}
+          column={active.column}
+          version={loaded?.viewport.seq}
+        />
+      ) : null}
       <div
         class="grid"
         role="grid"
@@ -171,8 +190,14 @@ export function SheetGrid(props: {
 }
 
 /** What the active cell holds, as in a formula bar. */
-function CellBar(props: { place: Place; cell: Cell | undefined; isUnknown: boolean }): JSX.Element {
-  const { place, cell, isUnknown } = props;
+function CellBar(props: {
+  place: Place;
+  cell: Cell | undefined;
+  isUnknown: boolean;
+  isStoryShown: boolean;
+  onStory: (isShown: boolean) => void;
+}): JSX.Element {
+  const { place, cell, isUnknown, isStoryShown, onStory } = props;
   const formula = cell === undefined ? undefined : formulaOf(cell);
   const display = cell === undefined ? "" : displayOf(cell);
   return (
@@ -182,6 +207,15 @@ function CellBar(props: { place: Place; cell: Cell | undefined; isUnknown: boole
         {isUnknown ? <span class="soft">being read</span> : formula ? <code>{formula}</code> : display}
         {formula === undefined || isUnknown ? null : <span class="soft"> {display}</span>}
       </output>
+      <button
+        type="button"
+        class="button button-small"
+        aria-expanded={isStoryShown}
+        title="What this cell held before, and what its column holds"
+        onClick={() => onStory(!isStoryShown)}
+      >
+        History
+      </button>
     </div>
   );
 }

@@ -1,5 +1,5 @@
 import type { Cause } from "@sheetwire/shared/protocol";
-import type { ChangeSummary } from "../../mirror/mirror.ts";
+import type { ChangeSummary, ColumnStatistics } from "../../mirror/mirror.ts";
 
 const CAUSES: Record<string, string> = {
   edit: "edited",
@@ -22,6 +22,28 @@ export const causeWords = (cause: Cause): string => CAUSES[cause] ?? "changed wi
 export function whoWords(actor: string | undefined): string {
   if (actor === undefined) return "Google does not say who";
   return actor.includes("@") ? actor : "Somebody without a name";
+}
+
+/** What a column holds, in one line. */
+export function statisticsWords({ rows, unknown, blank, numbers, ...held }: ColumnStatistics): string {
+  const say = (count: number, one: string, many = `${one}s`): string[] =>
+    count === 0 ? [] : [`${count.toLocaleString("en")} ${count === 1 ? one : many}`];
+  const parts = [
+    ...say(numbers.count, "number"),
+    ...say(held.texts, "text"),
+    ...say(held.booleans, "checkbox", "checkboxes"),
+    ...say(held.errors, "error"),
+    ...say(blank, "blank", "blank"),
+    ...say(unknown, "still being read", "still being read"),
+  ];
+  const { sum, min, max, mean } = numbers;
+  const short = (number: number): string => number.toLocaleString("en", { maximumFractionDigits: 4 });
+  const figures =
+    min === undefined || max === undefined || mean === undefined
+      ? ""
+      : ` Sum ${short(sum)}, mean ${short(mean)}, from ${short(min)} to ${short(max)}.`;
+  const formulas = held.formulas === 0 ? "" : ` ${say(held.formulas, "formula").join("")} among them.`;
+  return `${rows.toLocaleString("en")} rows: ${parts.join(", ") || "nothing"}.${figures}${formulas}`;
 }
 
 /** A first copy is read in many pieces: neighbours of one sheet become one entry. */
