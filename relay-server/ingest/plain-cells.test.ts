@@ -99,11 +99,10 @@ test("whatever the schema takes as it is, is recognised", () => {
   fc.assert(
     fc.property(changed, (reading) => {
       const parsed = cellsReadingSchema.safeParse(reading);
-      if (!parsed.success) return;
-      const isAsItIs = JSON.stringify(sorted(parsed.data)) === JSON.stringify(sorted(reading));
-      if (isAsItIs) expect(isPlainCells(reading)).toBe(true);
+      fc.pre(parsed.success && JSON.stringify(sorted(parsed.data)) === JSON.stringify(sorted(reading)));
+      expect(isPlainCells(reading)).toBe(true);
     }),
-    { numRuns: 2_000 },
+    { numRuns: 1_000 },
   );
 });
 
