@@ -66,5 +66,8 @@ export function wantCheck(state: SpreadsheetState, desk: Desk, all: boolean, now
   }
 }
 
+/** All its digests are the work of several runs: single rows tell where rows came or went, and it is seldom looked at whole. */
+export const isVeryLarge = (desk: SheetDesk): boolean => usedCells(desk) > 3 * limits.digestWantMaxCells;
+
 /** More than the digests of one want tell of. */
 export const isLarge = (desk: SheetDesk): boolean => usedCells(desk) > limits.digestWantMaxCells;

@@ -78,6 +78,8 @@ export type SheetDesk = {
   round: Round | undefined;
   /** The search for rows that came or went; `whole` where it was given up, or all is to be looked at. */
   probe: Probe | "whole" | undefined;
+  /** Rows of the sheet as it is now that were told of while it was not known where rows stand. */
+  untaken: Stretch[];
   recheck: Recheck | undefined;
 };
 
@@ -155,6 +157,7 @@ export function emptySheetDesk(seen: SheetDesk["seen"]): SheetDesk {
     checkedAt: undefined,
     round: undefined,
     probe: undefined,
+    untaken: [],
     recheck: undefined,
   };
 }
@@ -227,6 +230,7 @@ export function storeDesk(desk: Desk): string {
       round: undefined,
       readBy: undefined,
       probe: undefined,
+      untaken: undefined,
     })),
     lastHeardAt,
     lastSweepAt,

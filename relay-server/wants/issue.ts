@@ -1,8 +1,8 @@
 /** What is asked of a run that has just posted: the most telling things first, as much as it can carry. */
 import { limits } from "@sheetwire/shared/limits";
 import type { SheetState, SpreadsheetState } from "../sheets/sheets.ts";
-import { usedCells, type Desk, type Lease, type SheetDesk } from "./desk.ts";
-import { isLarge } from "./check.ts";
+import type { Desk, Lease, SheetDesk } from "./desk.ts";
+import { isLarge, isVeryLarge } from "./check.ts";
 import { isScarce } from "./policy.ts";
 import { isNarrow, rowsToProbe, startProbe, windowOf } from "./probe.ts";
 import { gapsIn, stretchesOf, type Stretch } from "./stretches.ts";
@@ -15,8 +15,6 @@ const MOST_CELLS = 160_000;
 const MOST_ROWS_BY_THE_WAY = 5_000;
 /** A run that copies looks after the layout, or waits for it, for so many rounds; then the next one does. */
 const COPY_MOST_ROUNDS = 40 * limits.runMaxRounds;
-/** In a sheet of more cells, single rows tell where rows came or went: all its digests are the work of several runs. */
-const PROBE_FROM_CELLS = 3 * limits.digestWantMaxCells;
 /** Single rows that are asked for at once. */
 const PROBES = 16;
 /** Shorter stretches of rows are asked for together, by number. */
@@ -73,7 +71,7 @@ export function issueWants(post: Asked, state: SpreadsheetState, desk: Desk, now
     // doubt would be told in vain, again and again.
     const isBlocked = sheet.digestsSince !== undefined;
     const mayLook = !isTired || (held.unknownRows > 0 && post.n < COPY_MOST_ROUNDS);
-    if (isBlocked && mayLook && !issueDigests(held, sheet, onSheet, issue)) break;
+    if (isBlocked && mayLook && !issueDigests(held, sheet, onSheet, issue, desk.sheetsSince !== undefined)) break;
     if (!isTired && sheet.doubts.length > 0 && !issueRows(held, sheet, doubtfulRows(sheet, held, onSheet), issue))
       break;
     const isToBeProven = isForCopying && !isTired && !isBlocked && isLarge(sheet) && sheet.doubts.length === 0;
@@ -96,7 +94,14 @@ type Issue = (draft: Draft, cost: number) => boolean;
 const isAbout = (lease: Lease, sheetId: number, layout: number): boolean =>
   lease.want.kind !== "sheets" && lease.want.sheetId === sheetId && lease.want.layout === layout;
 
-function issueDigests(held: SheetState, sheet: SheetDesk, out: readonly Lease[], issue: Issue): boolean {
+/** `isListOpen`: the sheet may have another size than was seen last. */
+function issueDigests(
+  held: SheetState,
+  sheet: SheetDesk,
+  out: readonly Lease[],
+  issue: Issue,
+  isListOpen: boolean,
+): boolean {
   const { sheetId } = held.sheet;
   if (sheet.columnsSince !== undefined) {
     if (out.some(({ want }) => want.kind === "digests" && want.axis === "columns")) return true;
@@ -104,7 +109,7 @@ function issueDigests(held: SheetState, sheet: SheetDesk, out: readonly Lease[],
     const want = { kind: "digests", sheetId, layout: sheet.layout, axis: "columns", from: 0, to } as const;
     return issue(want, Math.ceil((to * sheet.seen.usedRows) / 8));
   }
-  const probed = issueProbes(held, sheet, out, issue);
+  const probed = issueProbes(held, sheet, out, issue, isListOpen);
   if (probed !== "whole") return probed === "fits";
   const end = Math.max(1, Math.min(sheet.seen.usedRows, sheet.seen.rows));
   const width = Math.max(1, sheet.seen.usedColumns);
@@ -136,8 +141,11 @@ function issueProbes(
   sheet: SheetDesk,
   out: readonly Lease[],
   issue: Issue,
+  isListOpen: boolean,
 ): "fits" | "full" | "whole" {
-  if (sheet.probe === "whole" || usedCells(sheet) <= PROBE_FROM_CELLS) return "whole";
+  if (sheet.probe === "whole" || !isVeryLarge(sheet)) return "whole";
+  // How many rows came or went is told by the list of sheets.
+  if (isListOpen) return "fits";
   const probe = sheet.probe ?? startProbe(held.rows.length, sheet.seen.rows);
   const isWindow = probe !== undefined && isNarrow(probe, sheet.seen.usedColumns);
   const rows = probe && !isWindow ? rowsToProbe(probe, held.rows, PROBES) : [];

@@ -22,6 +22,7 @@ import {
   type Folding,
 } from "./folding.ts";
 import { cameFromElsewhere, movedUnseen, recognise, takeMoves } from "./moves.ts";
+import { leaveUntaken } from "./probing.ts";
 import { noteRead } from "./volatile.ts";
 
 export function takeCells(fold: Folding, reading: ReadingOf<"cells">, lease: Lease | undefined): void {
@@ -107,6 +108,7 @@ function place(
     recognise(fold, sheetId, rows, reading.readAt, isWhole);
     if (isOtherSize) fold.desk.sheetsSince = fold.desk.order;
     wantDigests(fold, sheetId);
+    leaveUntaken(desk, stretch);
     return;
   }
   if (reading.kind === "cells" && reading.edited) doubtUnread(fold, sheetId, reading.edited, stretch, left + width);

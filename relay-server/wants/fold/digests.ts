@@ -137,6 +137,7 @@ function settle(
   }
   desk.columnsTried = false;
   desk.probe = undefined;
+  desk.untaken = [];
   desk.recheck = desk.recheck && { ...desk.recheck, dueAt: undefined };
   if (found.moved) {
     fold.emit({ kind: "rows", sheetId, runs: [...found.runs] }, readAt);

@@ -66,6 +66,17 @@ test("rows that went are found the same way, and nothing is read of them", () =>
   expect(digestsRead).toBeLessThan(250);
 });
 
+test("an edit that shows that rows came is asked for the list of sheets first, and not for everything", () => {
+  insert(10, "new");
+  sheet.grid(7).rows[3_000] = line("typed");
+  relay.run("edit", [sheet.edit(7, 3_000, 0, 1, 1)]);
+  expect(digestsRead).toBeLessThan(250);
+  structure();
+  relay.run("call", []);
+  expectEqual();
+  expect(digestsRead).toBeLessThan(500);
+});
+
 test("a row changed beside the inserted one is read with it", () => {
   insert(100, "new", "newer");
   sheet.grid(7).rows[105] = line("changed unseen");
@@ -138,6 +149,29 @@ test("a search whose run ended is taken up by the next, without waiting for anyt
   expectEqual();
 });
 
+test("a sheet in which rows are moved again and again is looked at whole only so often, and ends right", () => {
+  const move = (): void => {
+    const { rows } = sheet.grid(7);
+    rows.splice(4_000, 0, ...rows.splice(100, 1));
+    relay.run("change:OTHER", [sheet.sheets()]);
+  };
+  move();
+  expectEqual();
+  const once = digestsRead;
+  expect(once).toBeGreaterThanOrEqual(ROWS);
+  for (let n = 0; n < 5; n += 1) {
+    sheet.now += 5_000;
+    move();
+  }
+  expect(digestsRead).toBe(once);
+  const { putOffUntil = 0 } = openWork(relay.state, relay.desk, sheet.now);
+  expect(putOffUntil).toBeGreaterThan(sheet.now);
+  sheet.now = putOffUntil;
+  relay.run("call", []);
+  relay.run("call", []);
+  expectEqual();
+});
+
 test("any splices of any rows end as the sheet is", () => {
   let state = 12345;
   const die = (most: number): number => {
@@ -151,7 +185,14 @@ test("any splices of any rows end as the sheet is", () => {
       rows.splice(die(rows.length), die(3) === 0 ? 1 + die(5) : 0, ...come);
     }
     sheet.now += 1_000;
+    const typed = die(rows.length);
+    const edit = (): void => {
+      rows[typed] = line(`typed ${n}`);
+      relay.run("edit", [sheet.edit(7, typed, 0, 1, 1)]);
+    };
+    if (n % 3 === 0) edit();
     structure();
+    if (n % 3 === 1) edit();
     relay.run("call", []);
   }
   sheet.now += 61 * MINUTE_MS;

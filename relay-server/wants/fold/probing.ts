@@ -2,11 +2,12 @@
 import type { RowRun } from "@sheetwire/shared/protocol";
 import { announced } from "../../sheets/sheets.ts";
 import { align } from "../align.ts";
+import { isVeryLarge } from "../check.ts";
 import type { Lease, Recheck, SheetDesk } from "../desk.ts";
 import { narrowed, shiftOf, windowOf, type Probe } from "../probe.ts";
-import { stretchesOf } from "../stretches.ts";
+import { addStretch, stretchesOf, type Stretch } from "../stretches.ts";
 import type { Digest, ReadAt } from "../types.ts";
-import { doubt, leaveUnproven, newLayout, type Folding } from "./folding.ts";
+import { deskOf, doubt, leaveUnproven, newLayout, wantDigests, type Folding } from "./folding.ts";
 
 /** Digests from row `from` on, read by one want. */
 type Looked = { readonly from: number; readonly sheetRows: number; readonly readAt: ReadAt };
@@ -71,9 +72,37 @@ function settleProbe(
   for (const stretch of stretchesOf(found.unknown.map((offset) => offset + from))) {
     leaveUnproven(fold, sheetId, stretch);
   }
+  for (const stretch of desk.untaken) doubt(fold, sheetId, { ...stretch, to: Math.min(stretch.to, probe.sheetRows) });
+  desk.untaken = [];
   desk.probe = undefined;
   desk.recheck = recheckAfter(desk.recheck, fold.now);
   if (desk.digestsSince !== undefined && desk.digestsSince <= lease.order) desk.digestsSince = undefined;
+}
+
+/** So many places are kept; where more was told, all is looked at. */
+const MOST_UNTAKEN = 256;
+
+/**
+ * What a reading says cannot be taken, since it is not known where rows stand. A look at the whole sheet finds it; a search
+ * finds where rows came or went, and these rows are read after it.
+ */
+export function leaveUntaken(desk: SheetDesk, stretch: Stretch): void {
+  if (!isVeryLarge(desk)) return;
+  desk.untaken = addStretch(desk.untaken, stretch, (a) => a);
+  if (desk.untaken.length > MOST_UNTAKEN) desk.probe = "whole";
+}
+
+/** Something happened to a sheet's structure, which says nothing of where. A very large sheet is looked at whole only so often. */
+export function lookForStructure(fold: Folding, sheetId: number): void {
+  const desk = deskOf(fold, sheetId);
+  const isResized = fold.state.sheetState(sheetId)?.rows.length !== desk.seen.rows;
+  const { recheck } = desk;
+  if (!isVeryLarge(desk) || isResized || recheck === undefined || fold.now >= recheck.structureAt + recheck.pauseMs) {
+    wantDigests(fold, sheetId);
+    if (isVeryLarge(desk) && !isResized) desk.recheck = { ...recheckAfter(recheck, fold.now), dueAt: undefined };
+    return;
+  }
+  desk.recheck = { ...recheck, dueAt: recheck.dueAt ?? recheck.structureAt + recheck.pauseMs };
 }
 
 const FIRST_PAUSE_MS = 60_000;

@@ -6,6 +6,7 @@ import { isAfter } from "../placing.ts";
 import type { ReadAt, ReadingOf } from "../types.ts";
 import { wantColumns } from "./columns.ts";
 import { arrivalOf, canChangeUnseen, deskOf, leaveUnproven, wantDigests, type Folding } from "./folding.ts";
+import { lookForStructure } from "./probing.ts";
 
 export function takeSheets(fold: Folding, reading: ReadingOf<"sheets">, lease: Lease | undefined): void {
   const desk = fold.desk;
@@ -22,7 +23,7 @@ export function takeSheets(fold: Folding, reading: ReadingOf<"sheets">, lease: L
       (sheet) => fold.state.sheetState(sheet.sheetId)?.rows.length !== sheet.rows,
     );
     if (differs || resized || structural) desk.sheetsSince = desk.order;
-    if (structural) for (const sheetId of desk.sheets.keys()) wantDigests(fold, sheetId);
+    if (structural) for (const sheetId of desk.sheets.keys()) lookForStructure(fold, sheetId);
     return;
   }
   desk.sheetsStamp = { ...arrival, arrivedAt: fold.now };
@@ -50,7 +51,9 @@ export function takeSheets(fold: Folding, reading: ReadingOf<"sheets">, lease: L
   const others = grids.filter(
     (sheet) => known.has(sheet.sheetId) && (!isAboutSheets || canChangeUnseen(fold, sheet.sheetId)),
   );
-  for (const sheetId of resized.length > 0 ? resized : others.map((sheet) => sheet.sheetId)) wantDigests(fold, sheetId);
+  for (const sheetId of resized.length > 0 ? resized : others.map((sheet) => sheet.sheetId)) {
+    lookForStructure(fold, sheetId);
+  }
 }
 
 /** A new sheet: the rows behind its used part are known to be blank. */
