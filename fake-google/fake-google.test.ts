@@ -254,6 +254,35 @@ describe("the script's world", () => {
     );
   });
 
+  test("a run that asks again and again for the last row hears of it when somebody has typed below", async () => {
+    const id = await open([["a"]]);
+    const gate = google.world.project(id)?.gates.close("properties.set");
+    const asking = evaluate(
+      id,
+      `PropertiesService.getScriptProperties().setProperty("begun", "yes"); var until = Date.now() + 20000, seen = [];
+       var sheet = SpreadsheetApp.getActive().getSheets()[0]; seen.push(sheet.getLastRow());
+       while (sheet.getLastRow() === 1 && Date.now() < until); seen.push(sheet.getLastRow()); return seen`,
+    );
+    await gate?.reached();
+    const reads = google.world.project(id)?.gates.close("spreadsheet.facts", "after");
+    gate?.open();
+    await reads?.reached();
+    // From here on it asks for sizes alone.
+    reads?.open();
+    await act(id, { action: "type", a1: "B1", value: "beside" });
+    await act(id, { action: "type", a1: "A5", value: "below" });
+    expect(await asking).toEqual([1, 5]);
+  });
+
+  test("a gate holds a run also at what it could have known", async () => {
+    const id = await open([["a"]]);
+    const gate = google.world.project(id)?.gates.close("sheet.facts");
+    const asking = evaluate(id, "return SpreadsheetApp.getActive().getSheets()[0].getMaxRows()");
+    await gate?.reached();
+    gate?.open();
+    expect(await asking).toBe(1000);
+  });
+
   test("globals do not outlive a run", async () => {
     const id = await open([[]]);
     await evaluate(id, "globalThis.kept = 1");

@@ -150,6 +150,27 @@ describe("each fault alone happens, and not where it is off", () => {
     expect(Number((held as { n?: string }).n ?? 0)).toBeLessThan(12);
   });
 
+  test("killRuns: the call it is drawn for ends the run, however often sizes were asked for before", async () => {
+    const project = await open({ killRuns: 1 });
+    const runs = Array.from({ length: 30 }, (_, run) => run);
+    for (const run of runs) {
+      const asking = `var sheet = SpreadsheetApp.getActive().getSheets()[0]; for (var n = 0; n < 5; n++) sheet.getMaxRows();
+        PropertiesService.getScriptProperties().setProperty("run ${run}", ""); SpreadsheetApp.flush();
+        for (var n = 0; n < 20; n++) sheet.getLastRow();`;
+      await expect(evaluate(project, asking)).rejects.toThrow("maximum execution time");
+    }
+    const drawn = (google.world.hostility()?.decisions().decisions ?? []).map((one) => String(one.how));
+    google.world.endFaults();
+    const kept = await evaluate(project, "return PropertiesService.getScriptProperties().getKeys()");
+    // The sheets are one call, their sizes five, and the seventh writes.
+    const wrote = (how: string): boolean => how === "after call 7" || Number(how.split(" ").at(-1)) > 7;
+    expect(drawn.length).toBe(runs.length);
+    expect((kept as string[]).filter((key) => key.startsWith("run "))).toEqual(
+      runs.filter((run) => wrote(drawn[run] ?? "")).map((run) => `run ${run}`),
+    );
+    expect(new Set(drawn.map(wrote)).size).toBe(2);
+  });
+
   test("withholdValues: value, oldValue or both are not told", async () => {
     const told = async (project: Project): Promise<string[]> => {
       listener.heard.length = 0;
@@ -318,6 +339,21 @@ describe("each fault alone happens, and not where it is off", () => {
     };
     expect(await reads(await open(off))).toEqual(["old", "new", "new"]);
     expect(await reads(await open({ cachedReads: 1 }))).toEqual(["old", "old", "new"]);
+  });
+
+  test("cachedReads: the size of a sheet stays what it was first, until the run flushes", async () => {
+    const sizes = async (project: Project): Promise<unknown> => {
+      const reading = evaluate(
+        project,
+        `var s = SpreadsheetApp.getActive().getSheets()[0]; var seen = [s.getLastRow()]; Utilities.sleep(1000);
+         seen.push(s.getLastRow(), s.getLastRow()); SpreadsheetApp.flush(); seen.push(s.getLastRow()); return seen`,
+      );
+      await google.world.clock.wait(500, "a key");
+      type(project, "A5", "new");
+      return reading;
+    };
+    expect(await sizes(await open(off))).toEqual([1, 5, 5, 5]);
+    expect(await sizes(await open({ cachedReads: 1 }))).toEqual([1, 1, 1, 5]);
   });
 
   test("loading: a formula shows no result for a while after it was worked out", async () => {
