@@ -168,3 +168,17 @@ test("an entry is cut at a seq without touching its changes' text", async () => 
   expect(cut).toMatchObject({ firstSeq: 2, lastSeq: 3, chain: entry.chain });
   expect(partsOf(cut.json)).toEqual(changes.slice(1));
 });
+
+test("erasing a spreadsheet leaves none of its posts, however far apart they are, and those of others stay", async () => {
+  const [log, store] = openSqlite(newPath());
+  const ours = await appendTo(log, "sheet-1", "a");
+  const theirs = await appendTo(log, "sheet-2", "a");
+  const post = (webhookId: string) => ({ webhookId, bodyHash: "h", answer: "{}", takenAt: 1 });
+  await log.append([{ spreadsheetId: "sheet-1", expected: ours, post: post("first") }]);
+  await log.append([{ spreadsheetId: "sheet-2", expected: theirs, post: post("other") }]);
+  store.db.exec("INSERT INTO taken SELECT 12000, 99, 1, prints, records FROM taken LIMIT 1");
+  await log.append([{ spreadsheetId: "sheet-1", expected: ours, post: post("last") }]);
+  await log.erase("sheet-1");
+  expect(store.db.prepare("SELECT count(*) AS count FROM taken").get()).toEqual({ count: 2 });
+  expect(await log.takenPost("sheet-2", "other")).toMatchObject({ webhookId: "other" });
+});

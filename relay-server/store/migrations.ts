@@ -117,4 +117,8 @@ export const migrations: readonly string[] = [
   );
   CREATE UNIQUE INDEX state_pieces_by_part ON state_pieces (spreadsheet_key, version, part);
   `,
+  // Only the erasing of a spreadsheet looked here, and each post paid for it with a page of its own.
+  `
+  DROP INDEX taken_by_spreadsheet;
+  `,
 ];

@@ -8,6 +8,8 @@ const recordsSchema = z.array(z.tuple([z.string(), z.string(), z.string()]));
 
 /** So many rows are forgotten at once. */
 const FORGET_ROWS = 500;
+/** So many rows are looked at for one spreadsheet at once. */
+const LOOK_ROWS = 5_000;
 
 export type PostRows = ReturnType<typeof createPostRows>;
 
@@ -18,7 +20,8 @@ export function createPostRows(db: DatabaseSync) {
     find: db.prepare("SELECT spreadsheet_key, taken_at, records FROM taken WHERE id = ?"),
     all: db.prepare("SELECT id, prints FROM taken WHERE id > ? ORDER BY id"),
     oldest: db.prepare("SELECT id, taken_at, prints FROM taken ORDER BY id LIMIT ?"),
-    of: db.prepare("SELECT id, prints FROM taken WHERE spreadsheet_key = ? LIMIT ?"),
+    of: db.prepare("SELECT id, prints FROM taken WHERE spreadsheet_key = ? AND id > ? AND id <= ?"),
+    last: db.prepare("SELECT max(id) AS id FROM taken"),
     drop: db.prepare("DELETE FROM taken WHERE id = ?"),
   };
   let known = 0;
@@ -72,11 +75,16 @@ export function createPostRows(db: DatabaseSync) {
       return { more: due.length === FORGET_ROWS, committed: () => due.forEach(forgetRow) };
     },
 
-    /** Forgets a piece of what belongs to a spreadsheet. */
-    dropOf(key: number): { more: boolean; committed: () => void } {
-      const due = sql.of.all(key, FORGET_ROWS);
-      for (const row of due) sql.drop.run(Number(row["id"]));
-      return { more: due.length === FORGET_ROWS, committed: () => due.forEach(forgetRow) };
+    /** Forgets what belongs to a spreadsheet, which is looked for among all posts; each call does a piece of it. */
+    dropOf(key: number): () => { more: boolean; committed: () => void } {
+      const end = Number(sql.last.get()?.["id"] ?? 0);
+      let through = 0;
+      return () => {
+        const due = sql.of.all(key, through, through + LOOK_ROWS);
+        for (const row of due) sql.drop.run(Number(row["id"]));
+        through += LOOK_ROWS;
+        return { more: through < end, committed: () => due.forEach(forgetRow) };
+      };
     },
   };
 }

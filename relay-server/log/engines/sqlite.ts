@@ -400,7 +400,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       await inSlices(() => ({
         more: entries.dropThrough(found.key, Number.MAX_SAFE_INTEGER, DROP_ROWS) === DROP_ROWS,
       }));
-      await inSlices(() => posts.dropOf(found.key));
+      await inSlices(posts.dropOf(found.key));
       await inSlices(() => ({ more: states.dropOrphans() }));
     },
     async forgetPosts(moment) {
