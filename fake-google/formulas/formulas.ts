@@ -2,6 +2,7 @@
 import FormulaParser from "fast-formula-parser";
 import { isError, type Area, type CellError, type Value } from "../cell/cell.ts";
 import { referencesIn, rewrite, write, type Reference } from "./references.ts";
+import { createResults, sameValue } from "./results.ts";
 
 export {
   movedReferences,
@@ -205,11 +206,6 @@ const meets = (a: Region, b: Region): boolean =>
   a.column < b.column + b.columns &&
   b.column < a.column + a.columns;
 
-const sameValue = (a: Value, b: Value): boolean =>
-  a === b ||
-  (isError(a) && isError(b) && a.error === b.error) ||
-  (typeof a === "number" && typeof b === "number" && Object.is(a, b));
-
 function createParser(needs: CalculatorNeeds) {
   const { FormulaError } = FormulaParser;
   const toParser = (value: Value): unknown => (isError(value) ? new FormulaError(value.error) : value);
@@ -241,23 +237,17 @@ function createParser(needs: CalculatorNeeds) {
     return found;
   }
   const total = (list: readonly number[]): number => list.reduce((sum, one) => sum + one, 0);
+  const results = createResults(needs);
   const parser = new FormulaParser({
-    onCell: ({ row, col, sheet }) => {
-      const sheetId = needs.sheetIdOf(sheet ?? "");
-      return sheetId === undefined ? new FormulaError("#REF!") : toParser(needs.valueAt(sheetId, row - 1, col - 1));
+    onCell: ({ row, col, sheet = "" }) => {
+      const found = results.read({ sheet, row: row - 1, column: col - 1, rows: 1, columns: 1 });
+      return found ? toParser(found[0]?.[0] ?? null) : new FormulaError("#REF!");
     },
-    onRange: ({ from, to, sheet }) => {
-      const sheetId = needs.sheetIdOf(sheet ?? "");
-      if (sheetId === undefined) throw new FormulaError("#REF!");
-      const region = {
-        sheetId,
-        row: from.row - 1,
-        column: from.col - 1,
-        rows: to.row - from.row + 1,
-        columns: to.col - from.col + 1,
-      };
-      const rows = needs.rowsAt(region).map((row) => row.map(toParser));
-      return rows.length === 0 ? [[null]] : rows;
+    onRange: ({ from, to, sheet = "" }) => {
+      const [rows, columns] = [to.row - from.row + 1, to.col - from.col + 1];
+      const found = results.read({ sheet, row: from.row - 1, column: from.col - 1, rows, columns });
+      if (!found) throw new FormulaError("#REF!");
+      return found.length === 0 ? [[null]] : found.map((row) => row.map(toParser));
     },
     functions: {
       SUM: (...args) => total(numbers(args)),
@@ -276,15 +266,20 @@ function createParser(needs: CalculatorNeeds) {
     },
   });
 
-  function evaluate(node: Spot & { text: string }): Value {
+  function workedOut(text: string, node: Spot): Value {
     try {
-      const text = prepared(node.text, node.sheetId, needs);
       return fromParser(
         parser.parse(text, { row: node.row + 1, col: node.column + 1, sheet: needs.titleOf(node.sheetId) }),
       );
     } catch (error) {
       return errorOf(error);
     }
+  }
+
+  function evaluate(node: Spot & { text: string; volatile: boolean }): Value {
+    const text = prepared(node.text, node.sheetId, needs);
+    // What differs each time, or reads what it does not name, has no result to keep.
+    return node.volatile ? workedOut(text, node) : results.of(text, node, () => workedOut(text, node));
   }
   return { evaluate };
 }

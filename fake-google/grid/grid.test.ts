@@ -33,6 +33,44 @@ test("formulas follow what they name, through chains and across sheets", () => {
   expect(rowsOf(s, other)).toEqual([[{ v: null, f: "=SUM(#REF!)", e: "#REF!" }]]);
 });
 
+test("whatever was done before, formulas show what they show in a sheet that was just made", () => {
+  const formulas = [
+    "=A2&B3",
+    "=SUM(C2:C9)",
+    "=COUNTA(A:A)",
+    '=IF(B3="","none",B3)',
+    "=ROW()",
+    "=1+2",
+    "=SUM($A$1:$A$3)",
+  ];
+  const s = open(Array.from({ length: 12 }, (_, row) => [row, `t${row}`, row * 2, null]));
+  let state = 7;
+  const below = (most: number): number => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return Math.floor((state / 2 ** 32) * most);
+  };
+  for (let step = 0; step < 150; step++) {
+    const row = below(12) + 1;
+    act(
+      s,
+      [
+        { action: "type", a1: `D${row}`, value: formulas[below(formulas.length)] },
+        { action: "type", a1: `${"ABC"[below(3)]}${row}`, value: String(below(9)) },
+        { action: "insertRows", row: below(10), count: 1 },
+        { action: "deleteRows", row: below(10), count: 1 },
+        { action: "moveRows", row: 8, count: 1, to: below(7) },
+        { action: "renameSheet", title: `A${below(3)}` },
+        { action: "undo" },
+      ][step % 2 === 0 ? 0 : below(7)] ?? {},
+    );
+    const rows = rowsOf(s) ?? [];
+    const made = open(
+      rows.map((row) => row.map((cell) => (typeof cell === "object" && cell?.f ? { f: cell.f } : cell))),
+    );
+    expect(rows).toEqual(rowsOf(made));
+  }
+});
+
 test.each([
   ["=1/0", { v: null, e: "#DIV/0!" }],
   ["=NOSUCH(1)", { v: null, e: "#NAME?" }],
