@@ -56,9 +56,13 @@ export function digestOfWindow(from: number, rows: Iterable<Digest>): Digest {
   return { high: high >>> 0, low: low >>> 0 };
 }
 
+const HEX = /* @__PURE__ */ Array.from({ length: 256 }, (_, byte) => (byte + 256).toString(16).slice(1));
+/** Numbers beyond 31 bits are slow to print, and every change of a log prints two. */
+const hex = (half: number): string =>
+  `${HEX[half >>> 24]}${HEX[(half >>> 16) & 255]}${HEX[(half >>> 8) & 255]}${HEX[half & 255]}`;
+
 /** A digest as 16 hex digits. */
-export const digestText = (digest: Digest): string =>
-  digest.high.toString(16).padStart(8, "0") + digest.low.toString(16).padStart(8, "0");
+export const digestText = ({ high, low }: Digest): string => hex(high) + hex(low);
 
 export const parseDigest = (text: string): Digest => ({
   high: Number.parseInt(text.slice(0, 8), 16),
