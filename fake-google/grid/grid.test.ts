@@ -50,12 +50,12 @@ test("whatever was done before, formulas show what they show in a sheet that was
     return Math.floor((state / 2 ** 32) * most);
   };
   for (let step = 0; step < 150; step++) {
-    const row = below(12) + 1;
+    const down = below(12) + 1;
     act(
       s,
       [
-        { action: "type", a1: `D${row}`, value: formulas[below(formulas.length)] },
-        { action: "type", a1: `${"ABC"[below(3)]}${row}`, value: String(below(9)) },
+        { action: "type", a1: `D${down}`, value: formulas[below(formulas.length)] },
+        { action: "type", a1: `${"ABC"[below(3)]}${down}`, value: String(below(9)) },
         { action: "insertRows", row: below(10), count: 1 },
         { action: "deleteRows", row: below(10), count: 1 },
         { action: "moveRows", row: 8, count: 1, to: below(7) },
