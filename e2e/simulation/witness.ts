@@ -117,7 +117,8 @@ export function createWitness(
   function checkSheets(desk: Desk): void {
     if (desk.sheetsSince !== undefined) return;
     for (const [sheetId, sheet] of desk.sheets) {
-      const isOpen = sheet.digestsSince !== undefined || sheet.columnsSince !== undefined;
+      const isOpen =
+        sheet.digestsSince !== undefined || sheet.columnsSince !== undefined || sheet.recheck?.dueAt !== undefined;
       const listed = [sheet.doubts, sheet.unproven, sheet.volatile];
       const held = model.sheets.get(sheetId)?.rows ?? [];
       if (isOpen || listed.some((one) => one.length > 0) || held.includes(null)) continue;

@@ -72,7 +72,13 @@ export function issueWants(post: Asked, state: SpreadsheetState, desk: Desk, now
     const isBlocked = sheet.digestsSince !== undefined;
     const mayLook = !isTired || (held.unknownRows > 0 && post.n < COPY_MOST_ROUNDS);
     if (isBlocked && mayLook && !issueDigests(held, sheet, onSheet, issue, desk.sheetsSince !== undefined)) break;
-    if (!isTired && sheet.doubts.length > 0 && !issueRows(held, sheet, doubtfulRows(sheet, held, onSheet), issue))
+    const isSoughtFirst = isBlocked && isVeryLarge(sheet);
+    if (
+      !isTired &&
+      !isSoughtFirst &&
+      sheet.doubts.length > 0 &&
+      !issueRows(held, sheet, doubtfulRows(sheet, held, onSheet), issue)
+    )
       break;
     const isToBeProven = isForCopying && !isTired && !isBlocked && isLarge(sheet) && sheet.doubts.length === 0;
     if (isToBeProven && held.unknownRows === 0 && !issueProof(held, sheet, onSheet, issue)) break;
@@ -145,7 +151,7 @@ function issueProbes(
 ): "fits" | "full" | "whole" {
   if (sheet.probe === "whole" || !isVeryLarge(sheet)) return "whole";
   // How many rows came or went is told by the list of sheets.
-  if (isListOpen) return "fits";
+  if (isListOpen && sheet.seen.rows === held.rows.length) return "fits";
   const probe = sheet.probe ?? startProbe(held.rows.length, sheet.seen.rows);
   const isWindow = probe !== undefined && isNarrow(probe, sheet.seen.usedColumns);
   const rows = probe && !isWindow ? rowsToProbe(probe, held.rows, PROBES) : [];

@@ -22,7 +22,7 @@ import {
   type Folding,
 } from "./folding.ts";
 import { cameFromElsewhere, movedUnseen, recognise, takeMoves } from "./moves.ts";
-import { leaveUntaken } from "./probing.ts";
+import { isSearched, leaveUntaken } from "./probing.ts";
 import { noteRead } from "./volatile.ts";
 
 export function takeCells(fold: Folding, reading: ReadingOf<"cells">, lease: Lease | undefined): void {
@@ -106,8 +106,11 @@ function place(
   );
   if (isOtherSize || isBeforeLayout(arrival, desk)) {
     recognise(fold, sheetId, rows, reading.readAt, isWhole);
-    if (isOtherSize) fold.desk.sheetsSince = fold.desk.order;
-    wantDigests(fold, sheetId);
+    // Where rows are sought in a sheet of this very size, that goes on.
+    if (!isSearched(desk, sheetRows, sheetColumns ?? held.sheet.columns, held.sheet.columns)) {
+      if (isOtherSize) fold.desk.sheetsSince = fold.desk.order;
+      wantDigests(fold, sheetId);
+    }
     leaveUntaken(desk, stretch);
     return;
   }

@@ -92,6 +92,10 @@ export function leaveUntaken(desk: SheetDesk, stretch: Stretch): void {
   if (desk.untaken.length > MOST_UNTAKEN) desk.probe = "whole";
 }
 
+/** Whether it is being sought where rows came or went in a sheet of this size. */
+export const isSearched = (desk: SheetDesk, rows: number | undefined, columns: number, heldColumns: number): boolean =>
+  typeof desk.probe === "object" && desk.probe.sheetRows === rows && columns === heldColumns;
+
 /** Something happened to a sheet's structure, which says nothing of where. A very large sheet is looked at whole only so often. */
 export function lookForStructure(fold: Folding, sheetId: number): void {
   const desk = deskOf(fold, sheetId);
