@@ -5,7 +5,7 @@
  */
 import { digestOfRow, digestOfWindow, digestText, seedOf } from "@sheetwire/shared/digest";
 import { applyChange, emptyModel, MisfitError, type SpreadsheetModel } from "@sheetwire/shared/grid";
-import type { Cursor, Row, Sheet } from "@sheetwire/shared/protocol";
+import { snapshotRowsSchema, type Cursor, type Row, type Sheet } from "@sheetwire/shared/protocol";
 import { GapError, MismatchError, type Copy } from "../../extension/mirror/mirror.ts";
 
 /** What of a copy the sync uses. */
@@ -61,14 +61,16 @@ export function createMemoryCopy(spreadsheetId: string): ReadableCopy {
       applyChange(coming, { kind: "sheets", seq: 1, loggedAt: 0, cause: "sweep", readAt: [0, 0], spreadsheet });
       const put = new Map<number, number>();
       return {
-        async putRows(pieces) {
-          for (const piece of pieces) {
-            const held = coming.sheets.get(piece.sheetId);
-            if (!held) throw new MisfitError("Rows of a sheet that the first line does not name.");
-            if (piece.fromRow !== (put.get(piece.sheetId) ?? 0)) throw new MisfitError("Rows are missing.");
-            piece.rows.forEach((row, offset) => (held.rows[piece.fromRow + offset] = row));
-            put.set(piece.sheetId, piece.fromRow + piece.rows.length);
-          }
+        async putLine(line) {
+          const piece = snapshotRowsSchema.safeParse(JSON.parse(new TextDecoder().decode(line)));
+          if (!piece.success) return undefined;
+          const { sheetId, fromRow, rows } = piece.data;
+          const held = coming.sheets.get(sheetId);
+          if (!held) throw new MisfitError("Rows of a sheet that the first line does not name.");
+          if (fromRow !== (put.get(sheetId) ?? 0)) throw new MisfitError("Rows are missing.");
+          rows.forEach((row, offset) => (held.rows[fromRow + offset] = row));
+          put.set(sheetId, fromRow + rows.length);
+          return rows.length;
         },
         async finish() {
           for (const [sheetId, held] of coming.sheets) {

@@ -97,7 +97,9 @@ export function startWorker({ clock, dice, weather, copy, relay, dial, trace }: 
         within(`snapshot of ${head.seq}`, async () => {
           const writer = await copy.startSnapshot(head, etag);
           return {
-            putRows: (pieces) => within("rows", () => writer.putRows(pieces)),
+            // The last line is none for the store.
+            putLine: (line) =>
+              isOfRows(line) ? within("rows", () => writer.putLine(line)) : Promise.resolve(undefined),
             finish: (last) => within("finish", () => writer.finish(last)),
             leave: () => within("leave", () => writer.leave()),
             abandon: () => within("abandon", () => writer.abandon()),
@@ -158,3 +160,5 @@ function guarded(socket: Socket, mine: { isAlive: boolean }): Socket {
     },
   });
 }
+
+const isOfRows = (line: Uint8Array): boolean => new TextDecoder().decode(line).startsWith('{"sheetId"');

@@ -1,6 +1,6 @@
 import { limits } from "@sheetwire/shared/limits";
 import type { Row } from "@sheetwire/shared/protocol";
-import { packRows } from "../packed/packed.ts";
+import { packRows, type PackedRows } from "../packed/packed.ts";
 import { blockKey } from "./database.ts";
 import type { StoredBlock } from "./image/image.ts";
 
@@ -24,12 +24,15 @@ export class BlockWriter {
   }
 
   pack(rows: readonly (Row | null)[], layout: number): StoredBlock {
-    const packed = packRows(rows);
+    return this.add({ packed: packRows(rows), rows: rows.length, hasUnknown: rows.includes(null) }, layout);
+  }
+
+  add({ packed, rows, hasUnknown }: PackedRows, layout: number): StoredBlock {
     const id = this.nextBlock;
     this.nextBlock += 1;
     this.bytes += packed.length;
     this.#waiting.push({ key: blockKey(this.place, id), packed });
-    return { kind: "stored", id, rows: rows.length, bytes: packed.length, layout, hasUnknown: rows.includes(null) };
+    return { kind: "stored", id, rows, bytes: packed.length, layout, hasUnknown };
   }
 
   /** What has been packed since the last time. */

@@ -2,7 +2,7 @@ import "fake-indexeddb/auto";
 import { Dexie } from "dexie";
 import { afterEach, expect, test, vi } from "vitest";
 import { applyChange, emptyModel, type SpreadsheetModel } from "@sheetwire/shared/grid";
-import type { Change, Cursor, Row, RowRun, Sheet, SnapshotHead } from "@sheetwire/shared/protocol";
+import type { Change, Cursor, Row, RowRun, Sheet, SnapshotHead, SnapshotRows } from "@sheetwire/shared/protocol";
 import { GapError, MismatchError, openMirror, type Mirror } from "./mirror.ts";
 
 const S1 = "spreadsheet-1";
@@ -40,11 +40,12 @@ async function open(name: string): Promise<Mirror> {
   opened.push(result.mirror);
   return result.mirror;
 }
+const lineOf = (rows: SnapshotRows): Uint8Array => new TextEncoder().encode(JSON.stringify(rows));
 async function holding(rows: Row[], name = `faults-${(names += 1)}`): Promise<{ mirror: Mirror; name: string }> {
   const mirror = await open(name);
   const writer = await mirror.of(S1).startSnapshot(headOf(1, rows.length));
   for (let from = 0; from < rows.length; from += 256) {
-    await writer.putRows([{ sheetId: 0, fromRow: from, rows: rows.slice(from, from + 256) }]);
+    await writer.putLine(lineOf({ sheetId: 0, fromRow: from, rows: rows.slice(from, from + 256) }));
   }
   await writer.finish();
   return { mirror, name };
@@ -164,14 +165,14 @@ test("killed in the middle of a first copy, it goes on behind the last row that 
   const context = killable();
   const mirror = await open(name);
   const writer = await mirror.of(S1).startSnapshot(headOf(5, rows.length), '"v1"');
-  await writer.putRows([{ sheetId: 0, fromRow: 0, rows: rows.slice(0, 256) }]);
+  await writer.putLine(lineOf({ sheetId: 0, fromRow: 0, rows: rows.slice(0, 256) }));
   await expect.poll(async () => (await mirror.of(S1).viewport(0, all))?.rows.length).toBe(256);
-  await writer.putRows([{ sheetId: 0, fromRow: 256, rows: rows.slice(256, 512) }]);
+  await writer.putLine(lineOf({ sheetId: 0, fromRow: 256, rows: rows.slice(256, 512) }));
   context.kill();
   const after = await open(name);
   const part = await after.of(S1).continueSnapshot();
   expect(part).toMatchObject({ etag: '"v1"', after: { sheetId: 0, row: 255 }, rows: 256 });
-  await part?.writer.putRows([{ sheetId: 0, fromRow: 256, rows: rows.slice(256) }]);
+  await part?.writer.putLine(lineOf({ sheetId: 0, fromRow: 256, rows: rows.slice(256) }));
   await part?.writer.finish(headOf(7, rows.length));
   expect((await after.of(S1).viewport(0, all))?.rows).toEqual(rows);
   expect(await after.of(S1).cursor()).toEqual(cursorAt(7));
@@ -181,7 +182,7 @@ test("killed in the middle of a first copy, it goes on behind the last row that 
 test("a new copy that broke off is not gone on with once the old one has been followed further", async () => {
   const { mirror, name } = await holding([["a"], ["b"]]);
   const writer = await mirror.of(S1).startSnapshot(headOf(1, 2), '"v1"');
-  await writer.putRows([{ sheetId: 0, fromRow: 0, rows: [["a"]] }]);
+  await writer.putLine(lineOf({ sheetId: 0, fromRow: 0, rows: [["a"]] }));
   await writer.leave();
   mirror.close();
   const after = await open(name);

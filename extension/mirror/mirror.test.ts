@@ -4,7 +4,17 @@ import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
 import { digestOfRow, digestOfWindow, digestText, seedOf } from "@sheetwire/shared/digest";
 import { applyChange, emptyModel, MisfitError, type SpreadsheetModel } from "@sheetwire/shared/grid";
-import type { Cell, Change, ColumnRun, Cursor, Row, RowRun, Sheet, SnapshotHead } from "@sheetwire/shared/protocol";
+import type {
+  Cell,
+  Change,
+  ColumnRun,
+  Cursor,
+  Row,
+  RowRun,
+  Sheet,
+  SnapshotHead,
+  SnapshotRows,
+} from "@sheetwire/shared/protocol";
 import { MIRROR_VERSION } from "./database.ts";
 import {
   GapError,
@@ -60,12 +70,13 @@ afterEach(() => {
   for (const mirror of opened.splice(0)) mirror.close();
 });
 
+const lineOf = (rows: SnapshotRows): Uint8Array => new TextEncoder().encode(JSON.stringify(rows));
 /** A mirror that holds one sheet of these rows at seq 10. */
 async function holding(rows: (Row | null)[], columns = 4, name?: string): Promise<Mirror> {
   const mirror = await open(name);
   const writer = await mirror.of(S1).startSnapshot(headOf(10, sheetOf(0, rows.length, columns)));
   for (let from = 0; from < rows.length; from += 256) {
-    await writer.putRows([{ sheetId: 0, fromRow: from, rows: rows.slice(from, from + 256) }]);
+    await writer.putLine(lineOf({ sheetId: 0, fromRow: from, rows: rows.slice(from, from + 256) }));
   }
   await writer.finish();
   return mirror;
@@ -135,14 +146,14 @@ test("M3 a first copy can be read as it arrives; a later one shows only when it 
   const mirror = await open();
   const copy = mirror.of(S1);
   const first = await copy.startSnapshot(headOf(5, sheetOf(0, 3)));
-  await first.putRows([{ sheetId: 0, fromRow: 0, rows: [["a"], ["b"]] }]);
+  await first.putLine(lineOf({ sheetId: 0, fromRow: 0, rows: [["a"], ["b"]] }));
   await expect.poll(() => rowsIn(mirror)).toEqual([["a"], ["b"]]);
   expect(await copy.cursor()).toBeUndefined();
   await first.finish();
   expect(await rowsIn(mirror)).toEqual([["a"], ["b"], null]);
 
   const second = await copy.startSnapshot(headOf(9, sheetOf(0, 1)));
-  await second.putRows([{ sheetId: 0, fromRow: 0, rows: [["z"]] }]);
+  await second.putLine(lineOf({ sheetId: 0, fromRow: 0, rows: [["z"]] }));
   expect(await rowsIn(mirror)).toEqual([["a"], ["b"], null]);
   expect(await copy.cursor()).toEqual(cursorAt(5));
   await second.finish();
@@ -155,15 +166,15 @@ test("a copy that broke off leaves nothing behind, whether it was given up or th
   const mirror = await open(name);
   const copy = mirror.of(S1);
   const first = await copy.startSnapshot(headOf(5, sheetOf(0, 1)));
-  await first.putRows([{ sheetId: 0, fromRow: 0, rows: [["a"]] }]);
+  await first.putLine(lineOf({ sheetId: 0, fromRow: 0, rows: [["a"]] }));
   await first.finish();
   const givenUp = await copy.startSnapshot(headOf(6, sheetOf(0, 1)));
-  await givenUp.putRows([{ sheetId: 0, fromRow: 0, rows: [["b"]] }]);
+  await givenUp.putLine(lineOf({ sheetId: 0, fromRow: 0, rows: [["b"]] }));
   await givenUp.abandon();
   const killed = await copy.startSnapshot(headOf(7, sheetOf(0, 1)));
-  await killed.putRows([{ sheetId: 0, fromRow: 0, rows: [["c"]] }]);
+  await killed.putLine(lineOf({ sheetId: 0, fromRow: 0, rows: [["c"]] }));
   const last = await (await open(name)).of(S1).startSnapshot(headOf(8, sheetOf(0, 1)));
-  await last.putRows([{ sheetId: 0, fromRow: 0, rows: [["d"]] }]);
+  await last.putLine(lineOf({ sheetId: 0, fromRow: 0, rows: [["d"]] }));
   await expect(killed.finish()).rejects.toThrow(GapError);
   await last.finish();
   expect(await rowsIn(mirror)).toEqual([["d"]]);
@@ -176,9 +187,9 @@ test("a copy that broke off leaves nothing behind, whether it was given up or th
 test("rows of a sheet that the snapshot does not name, and rows that come twice, are refused", async () => {
   const copy = (await open()).of(S1);
   const writer = await copy.startSnapshot(headOf(5, sheetOf(0, 3)));
-  await expect(writer.putRows([{ sheetId: 4, fromRow: 0, rows: [[]] }])).rejects.toThrow(MisfitError);
-  await writer.putRows([{ sheetId: 0, fromRow: 0, rows: [["a"], ["b"]] }]);
-  await expect(writer.putRows([{ sheetId: 0, fromRow: 1, rows: [["b"]] }])).rejects.toThrow(MisfitError);
+  await expect(writer.putLine(lineOf({ sheetId: 4, fromRow: 0, rows: [[]] }))).rejects.toThrow(MisfitError);
+  await writer.putLine(lineOf({ sheetId: 0, fromRow: 0, rows: [["a"], ["b"]] }));
+  await expect(writer.putLine(lineOf({ sheetId: 0, fromRow: 1, rows: [["b"]] }))).rejects.toThrow(MisfitError);
 });
 
 test("an insertion in a big sheet is one small record, and its checkpoint writes one or two blocks", async () => {
@@ -427,7 +438,7 @@ test("the list has the last five hundred changes, over a restart too", async () 
   const name = `mirror-${(names += 1)}`;
   const mirror = await open(name);
   const writer = await mirror.of(S1).startSnapshot(headOf(0, sheetOf(0, 1)));
-  await writer.putRows([{ sheetId: 0, fromRow: 0, rows: [["0"]] }]);
+  await writer.putLine(lineOf({ sheetId: 0, fromRow: 0, rows: [["0"]] }));
   await writer.finish();
   const changes = Array.from({ length: 620 }, (_, n) => cells(n + 1, 0, 0, [[String(n + 1)]]));
   await mirror.of(S1).take(changes.slice(0, 400), cursorAt(400));
@@ -556,7 +567,7 @@ test("verify computes each sheet's digest from the copy, and none while rows are
 test("word of a large commit does not carry it", async () => {
   const mirror = await open(`mirror-${(names += 1)}`);
   const writer = await mirror.of(S1).startSnapshot(headOf(3, sheetOf(0, 1)));
-  await writer.putRows([{ sheetId: 0, fromRow: 0, rows: [["a"]] }]);
+  await writer.putLine(lineOf({ sheetId: 0, fromRow: 0, rows: [["a"]] }));
   await writer.finish();
   const heard: Notice[] = [];
   mirror.subscribe((notice) => heard.push(notice));
@@ -574,7 +585,7 @@ test("every commit is told here and in other contexts, and forgetting leaves not
   mirror.subscribe((notice) => here.push(notice));
   other.subscribe((notice) => there.push(notice));
   const writer = await mirror.of(S1).startSnapshot(headOf(3, sheetOf(0, 1)));
-  await writer.putRows([{ sheetId: 0, fromRow: 0, rows: [["a"]] }]);
+  await writer.putLine(lineOf({ sheetId: 0, fromRow: 0, rows: [["a"]] }));
   await writer.finish();
   await mirror.of(S1).take([cells(4, 0, 0, [["b"]])], cursorAt(4));
   await mirror.of(S1).forget();

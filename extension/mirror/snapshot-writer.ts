@@ -1,5 +1,6 @@
 import { MisfitError } from "@sheetwire/shared/grid";
-import type { Cursor, Sheet, SnapshotHead, SnapshotRows } from "@sheetwire/shared/protocol";
+import type { Cursor, Sheet, SnapshotHead } from "@sheetwire/shared/protocol";
+import { packLine } from "../packed/packed.ts";
 import { BlockWriter, rowsOfBlock } from "./block-writer.ts";
 import { cursorIn } from "./cursor.ts";
 import { blocksOfPlace, logFrom, type CopyRecord, type GridRecord, type MirrorDatabase } from "./database.ts";
@@ -13,8 +14,11 @@ import { dropGrids, sweep } from "./sweep.ts";
 
 /** A new copy while it arrives. Nothing of it counts before `finish`. */
 export interface SnapshotWriter {
-  /** Takes rows, and holds the caller back while too much is on its way to the store. */
-  putRows(pieces: readonly SnapshotRows[]): Promise<void>;
+  /**
+   * Takes a line of rows as its bytes came, and holds the caller back while too much is on its way to the store. Answers
+   * how many rows it has; undefined, and takes nothing, where `snapshotRowsSchema` would not.
+   */
+  putLine(line: Uint8Array): Promise<number | undefined>;
   /** Shows the new copy, sets the cursor to the snapshot's (`head`, where it went on at a later seq), and drops the old copy. */
   finish(head?: SnapshotHead): Promise<Cursor>;
   /** Leaves what has arrived, so that it can be continued. */
@@ -195,25 +199,25 @@ function snapshotWriter(
     refuseAfterFailure();
   }
 
-  async function putRows(pieces: readonly SnapshotRows[]): Promise<void> {
-    for (const { sheetId, fromRow, rows } of pieces) {
-      refuseAfterFailure();
-      const arriving = sheets.get(sheetId);
-      if (!arriving) throw new MisfitError(`Rows of sheet ${sheetId}, which the snapshot does not name.`);
-      if (fromRow < arriving.rows) throw new MisfitError(`Row ${fromRow} of sheet ${sheetId} came twice.`);
-      padUnknown(arriving, fromRow);
-      const size = rowsOfBlock(arriving.sheet.columns);
-      for (let from = 0; from < rows.length; from += size) {
-        const source = arriving.writer.pack(size >= rows.length ? rows : rows.slice(from, from + size), 1);
-        arriving.pieces.push({ source, offset: 0, count: source.rows });
-      }
-      arriving.rows += rows.length;
-      const isDue = performance.now() - gatheredFrom > GATHER_MOST_MS;
-      if (isDue || arriving.writer.bytes >= GATHER_BYTES) {
-        send(false);
-        while (underWay.size >= UNDER_WAY_MOST) await Promise.race(underWay);
-      }
+  async function putLine(line: Uint8Array): Promise<number | undefined> {
+    refuseAfterFailure();
+    const packed = packLine(line, (sheetId) => rowsOfBlock(sheets.get(sheetId)?.sheet.columns ?? 0));
+    if (!packed) return undefined;
+    const { sheetId, fromRow, rows, blocks } = packed;
+    const arriving = sheets.get(sheetId);
+    if (!arriving) throw new MisfitError(`Rows of sheet ${sheetId}, which the snapshot does not name.`);
+    if (fromRow < arriving.rows) throw new MisfitError(`Row ${fromRow} of sheet ${sheetId} came twice.`);
+    padUnknown(arriving, fromRow);
+    for (const block of blocks) {
+      arriving.pieces.push({ source: arriving.writer.add(block, 1), offset: 0, count: block.rows });
     }
+    arriving.rows += rows;
+    const isDue = performance.now() - gatheredFrom > GATHER_MOST_MS;
+    if (isDue || arriving.writer.bytes >= GATHER_BYTES) {
+      send(false);
+      while (underWay.size >= UNDER_WAY_MOST) await Promise.race(underWay);
+    }
+    return rows;
   }
 
   async function finish({ epoch, seq, chain, spreadsheet } = head): Promise<Cursor> {
@@ -272,7 +276,7 @@ function snapshotWriter(
     });
     await sweep(database, spreadsheetId);
   }
-  return { putRows, finish, leave, abandon };
+  return { putLine, finish, leave, abandon };
 }
 
 /** Rows that did not come are unknown. */

@@ -1,4 +1,7 @@
-import { widths } from "./format.ts";
+import { WIDTH_ONE, WIDTH_TWO } from "./format.ts";
+
+/** Up to so many bytes are copied faster one by one. */
+const COPIED_BY_HAND = 48;
 
 /** Bytes that grow as they are written, little endian as the machines that browsers run on are. */
 export class ByteWriter {
@@ -53,59 +56,72 @@ export class ByteWriter {
     this.#view.setUint32(at, value, true);
   }
 
-  bits(values: readonly boolean[]): void {
+  /** A bit for each of so many marks, which are 0 or 1. */
+  bits(marks: Uint8Array, count: number): void {
     const from = this.at;
-    this.skip((values.length + 7) >> 3);
-    for (let n = 0; n < values.length; n += 1) {
-      if (values[n]) this.#bytes[from + (n >> 3)]! |= 1 << (n & 7);
-    }
+    this.skip((count + 7) >> 3);
+    const bytes = this.#bytes;
+    for (let n = 0; n < count; n += 1) bytes[from + (n >> 3)]! |= (marks[n] as number) << (n & 7);
   }
 
   /** Aligned to the width already. */
-  unsigned(values: readonly number[], width: number): void {
-    this.#reserve(values.length << width);
+  unsigned(values: Int32Array, count: number, width: number): void {
+    this.#reserve(count << width);
     const bytes = this.#bytes;
     const view = this.#view;
     let { at } = this;
-    if (width === widths.one) for (let n = 0; n < values.length; n += 1) bytes[at + n] = values[n] as number;
-    else if (width === widths.two) {
-      for (let n = 0; n < values.length; n += 1, at += 2) view.setUint16(at, values[n] as number, true);
-    } else for (let n = 0; n < values.length; n += 1, at += 4) view.setUint32(at, values[n] as number, true);
-    this.at += values.length << width;
+    if (width === WIDTH_ONE) for (let n = 0; n < count; n += 1) bytes[at + n] = values[n] as number;
+    else if (width === WIDTH_TWO) {
+      for (let n = 0; n < count; n += 1, at += 2) view.setUint16(at, values[n] as number, true);
+    } else for (let n = 0; n < count; n += 1, at += 4) view.setUint32(at, values[n] as number, true);
+    this.at += count << width;
   }
 
-  scaled(numbers: readonly number[], scale: number, base: number, width: number): void {
-    this.#reserve(numbers.length << width);
+  scaled(numbers: Float64Array, count: number, scale: number, base: number, width: number): void {
+    this.#reserve(count << width);
     const bytes = this.#bytes;
     const view = this.#view;
     let { at } = this;
-    for (let n = 0; n < numbers.length; n += 1) {
+    for (let n = 0; n < count; n += 1) {
       const value = Math.round((numbers[n] as number) * scale) - base;
-      if (width === widths.one) bytes[at] = value;
-      else if (width === widths.two) view.setUint16(at, value, true);
+      if (width === WIDTH_ONE) bytes[at] = value;
+      else if (width === WIDTH_TWO) view.setUint16(at, value, true);
       else view.setUint32(at, value, true);
       at += 1 << width;
     }
     this.at = at;
   }
 
-  floats(numbers: readonly number[]): void {
-    this.#reserve(numbers.length * 8);
-    for (let n = 0; n < numbers.length; n += 1) this.#view.setFloat64(this.at + n * 8, numbers[n] as number, true);
-    this.at += numbers.length * 8;
+  floats(numbers: Float64Array, count: number): void {
+    this.#reserve(count * 8);
+    for (let n = 0; n < count; n += 1) this.#view.setFloat64(this.at + n * 8, numbers[n] as number, true);
+    this.at += count * 8;
   }
 
-  utf16(text: string): void {
-    this.#reserve(text.length * 2);
-    for (let n = 0; n < text.length; n += 1) this.#view.setUint16(this.at + n * 2, text.charCodeAt(n), true);
-    this.at += text.length * 2;
+  copy(from: Uint8Array, start: number, count: number): void {
+    this.#reserve(count);
+    const bytes = this.#bytes;
+    const { at } = this;
+    if (count > COPIED_BY_HAND) bytes.set(from.subarray(start, start + count), at);
+    else for (let n = 0; n < count; n += 1) bytes[at + n] = from[start + n] as number;
+    this.at = at + count;
   }
 
-  utf8(text: string, encoder: TextEncoder): number {
-    this.#reserve(text.length * 3);
-    const { written } = encoder.encodeInto(text, this.#bytes.subarray(this.at));
-    this.at += written;
-    return written;
+  /** Writes a text of UTF-8 bytes, lone surrogates among them as three bytes each, in UTF-16. */
+  utf16(from: Uint8Array, start: number, count: number): void {
+    this.#reserve(count * 2);
+    for (let at = start; at < start + count;) {
+      const lead = from[at] as number;
+      const more = lead < 0x80 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+      let code = more === 0 ? lead : lead & (0x3f >> more);
+      for (let n = 1; n <= more; n += 1) code = (code << 6) | ((from[at + n] as number) & 0x3f);
+      at += more + 1;
+      if (code > 0xffff) {
+        this.u16(0xd7c0 + (code >> 10));
+        code = 0xdc00 | (code & 0x3ff);
+      }
+      this.u16(code);
+    }
   }
 
   #reserve(bytes: number): void {

@@ -10,7 +10,10 @@ export const BLOCK_HEAP_IS_UTF16 = 2;
 export const LENGTH_WIDTH_SHIFT = 2;
 
 /** What a column holds where it holds something. */
-export const kinds = { booleans: 1, numbers: 2, texts: 3, mixed: 4 } as const;
+export const BOOLEANS = 1;
+export const NUMBERS = 2;
+export const TEXTS = 3;
+export const MIXED = 4;
 
 /** Flags of a column. */
 export const COLUMN_HAS_GAPS = 1;
@@ -19,10 +22,17 @@ export const COLUMN_HAS_DISPLAYS = 4;
 export const COLUMN_HAS_ERRORS = 8;
 
 /** In a mixed column, what each present cell is. */
-export const mixedKinds = { blank: 0, no: 1, yes: 2, number: 3, text: 4 } as const;
+export const MIXED_BLANK = 0;
+export const MIXED_NO = 1;
+export const MIXED_YES = 2;
+export const MIXED_NUMBER = 3;
+export const MIXED_TEXT = 4;
 
 /** How numbers are written: unsigned from a base on, in so many bytes, or as 64-bit floats. */
-export const widths = { one: 0, two: 1, four: 2, float: 3 } as const;
+export const WIDTH_ONE = 0;
+export const WIDTH_TWO = 1;
+export const WIDTH_FOUR = 2;
+export const WIDTH_FLOAT = 3;
 
 export const bytesOfWidth = (width: number): number => 1 << width;
 

@@ -2,15 +2,23 @@ import { displayOf, plainRendering } from "@sheetwire/shared/grid";
 import type { Cell, CellValue, RichCell } from "@sheetwire/shared/protocol";
 import {
   bitmapBytes,
+  BOOLEANS,
   bytesOfWidth,
   COLUMN_HAS_DISPLAYS,
   COLUMN_HAS_ERRORS,
   COLUMN_HAS_FORMULAS,
   COLUMN_HAS_GAPS,
-  kinds,
-  mixedKinds,
+  MIXED,
+  MIXED_NO,
+  MIXED_NUMBER,
+  MIXED_TEXT,
+  MIXED_YES,
+  NUMBERS,
   SCALES,
-  widths,
+  TEXTS,
+  WIDTH_FLOAT,
+  WIDTH_ONE,
+  WIDTH_TWO,
 } from "./format.ts";
 
 export type TextAt = (index: number) => string;
@@ -55,7 +63,7 @@ export class PackedColumn {
       const width = bytes[next] as number;
       const scale = SCALES[bytes[next + 1] as number] ?? 1;
       next = aligned(next + 2, 8);
-      const isFloat = width === widths.float;
+      const isFloat = width === WIDTH_FLOAT;
       const base = isFloat ? 0 : view.getFloat64(next, true);
       if (!isFloat) next += 8;
       const from = next;
@@ -78,17 +86,17 @@ export class PackedColumn {
       this.#present = bitmap(rowCount);
       count = this.#countBits(this.#present, rowCount);
     }
-    if (this.kind === kinds.booleans) this.#plain = bitmap(count);
-    else if (this.kind === kinds.numbers) this.#numbers = numbers(count);
-    else if (this.kind === kinds.texts) this.#indices = indices(count);
+    if (this.kind === BOOLEANS) this.#plain = bitmap(count);
+    else if (this.kind === NUMBERS) this.#numbers = numbers(count);
+    else if (this.kind === TEXTS) this.#indices = indices(count);
     else {
       this.#plain = next;
       next += count;
       let [numberCount, textCount] = [0, 0];
       for (let n = 0; n < count; n += 1) {
         const kind = bytes[this.#plain + n];
-        if (kind === mixedKinds.number) numberCount += 1;
-        else if (kind === mixedKinds.text) textCount += 1;
+        if (kind === MIXED_NUMBER) numberCount += 1;
+        else if (kind === MIXED_TEXT) textCount += 1;
       }
       this.#numbers = numbers(numberCount);
       this.#indices = indices(textCount);
@@ -120,7 +128,7 @@ export class PackedColumn {
    */
   readDisplays(from: number, to: number, textOf: TextAt, into: (string | null)[]): void {
     const start = into.length;
-    if (this.kind === kinds.texts && this.#indices) {
+    if (this.kind === TEXTS && this.#indices) {
       const { at, width } = this.#indices;
       let n = this.#present === 0 ? from : this.#countBits(this.#present, from);
       for (let row = from; row < to; row += 1) {
@@ -160,7 +168,7 @@ export class PackedColumn {
       this.#searchRich(wanted, emit);
       return;
     }
-    if (this.kind === kinds.texts) {
+    if (this.kind === TEXTS) {
       if (!found || !this.#indices) return;
       const { at, width } = this.#indices;
       let n = 0;
@@ -172,7 +180,7 @@ export class PackedColumn {
       }
       return;
     }
-    if (onlyTexts && this.kind !== kinds.mixed) return;
+    if (onlyTexts && this.kind !== MIXED) return;
     this.#searchRich(wanted, emit);
   }
 
@@ -191,20 +199,20 @@ export class PackedColumn {
   #readValues(from: number, to: number, into: Cell[], textAt: TextAt = this.#textAt): void {
     let n = this.#present === 0 ? from : this.#countBits(this.#present, from);
     const hasGaps = this.#present !== 0;
-    if (this.kind === kinds.numbers && this.#numbers) {
+    if (this.kind === NUMBERS && this.#numbers) {
       const { at, width, base, scale } = this.#numbers;
       for (let row = from; row < to; row += 1) {
         if (hasGaps && !this.#isPresent(row)) into.push(null);
         else {
           into.push(
-            width === widths.float
+            width === WIDTH_FLOAT
               ? this.#view.getFloat64(at + n * 8, true)
               : (base + this.#unsigned(at, width, n)) / scale,
           );
           n += 1;
         }
       }
-    } else if (this.kind === kinds.texts && this.#indices) {
+    } else if (this.kind === TEXTS && this.#indices) {
       const { at, width } = this.#indices;
       for (let row = from; row < to; row += 1) {
         if (hasGaps && !this.#isPresent(row)) into.push(null);
@@ -213,7 +221,7 @@ export class PackedColumn {
           n += 1;
         }
       }
-    } else if (this.kind === kinds.booleans) {
+    } else if (this.kind === BOOLEANS) {
       for (let row = from; row < to; row += 1) {
         if (hasGaps && !this.#isPresent(row)) into.push(null);
         else {
@@ -229,8 +237,8 @@ export class PackedColumn {
     let [n, number, text] = [first, 0, 0];
     for (let before = 0; before < first; before += 1) {
       const kind = bytes[this.#plain + before];
-      if (kind === mixedKinds.number) number += 1;
-      else if (kind === mixedKinds.text) text += 1;
+      if (kind === MIXED_NUMBER) number += 1;
+      else if (kind === MIXED_TEXT) text += 1;
     }
     for (let row = from; row < to; row += 1) {
       if (!this.#isPresent(row)) {
@@ -240,16 +248,16 @@ export class PackedColumn {
       const kind = bytes[this.#plain + n];
       n += 1;
       let value: CellValue = null;
-      if (kind === mixedKinds.no) value = false;
-      else if (kind === mixedKinds.yes) value = true;
-      else if (kind === mixedKinds.number && this.#numbers) {
+      if (kind === MIXED_NO) value = false;
+      else if (kind === MIXED_YES) value = true;
+      else if (kind === MIXED_NUMBER && this.#numbers) {
         const { at, width, base, scale } = this.#numbers;
         value =
-          width === widths.float
+          width === WIDTH_FLOAT
             ? this.#view.getFloat64(at + number * 8, true)
             : (base + this.#unsigned(at, width, number)) / scale;
         number += 1;
-      } else if (kind === mixedKinds.text && this.#indices) {
+      } else if (kind === MIXED_TEXT && this.#indices) {
         value = textAt(this.#unsigned(this.#indices.at, this.#indices.width, text));
         text += 1;
       }
@@ -288,8 +296,8 @@ export class PackedColumn {
   }
 
   #unsigned(at: number, width: number, index: number): number {
-    if (width === widths.one) return this.#bytes[at + index] as number;
-    return width === widths.two
+    if (width === WIDTH_ONE) return this.#bytes[at + index] as number;
+    return width === WIDTH_TWO
       ? this.#view.getUint16(at + index * 2, true)
       : this.#view.getUint32(at + index * 4, true);
   }

@@ -4,4 +4,5 @@
  * the format.
  */
 export { packRows } from "./pack.ts";
+export { packLine, type PackedRows } from "./pack-line.ts";
 export { BrokenBlockError, csvField, openBlock, type PackedBlock } from "./packed-block.ts";

@@ -1,6 +1,6 @@
 import "fake-indexeddb/auto";
 import { afterEach, expect, test } from "vitest";
-import type { Row, Sheet } from "@sheetwire/shared/protocol";
+import type { Row, Sheet, SnapshotRows } from "@sheetwire/shared/protocol";
 import { openMirror, type Hit, type Mirror, type Notice } from "../mirror/mirror.ts";
 import { linePair } from "./line-pair.ts";
 import { openQueries, type LookedAt } from "./queries.ts";
@@ -15,6 +15,7 @@ afterEach(() => {
   for (const mirror of opened.splice(0)) mirror.close();
 });
 
+const lineOf = (rows: SnapshotRows): Uint8Array => new TextEncoder().encode(JSON.stringify(rows));
 async function asking(rows: Row[]): Promise<{ mirror: Mirror; looked: LookedAt; name: string }> {
   const name = `queries-${(names += 1)}`;
   const first = await openMirror(name);
@@ -33,7 +34,7 @@ async function asking(rows: Row[]): Promise<{ mirror: Mirror; looked: LookedAt; 
   const spreadsheet = { title: "T", locale: "en_US", timeZone: "Etc/UTC", sheets: [sheet] };
   const writer = await mirror.of(ID).startSnapshot({ epoch: "e1", seq: 1, chain, spreadsheet });
   for (let from = 0; from < rows.length; from += 256) {
-    await writer.putRows([{ sheetId: 0, fromRow: from, rows: rows.slice(from, from + 256) }]);
+    await writer.putLine(lineOf({ sheetId: 0, fromRow: from, rows: rows.slice(from, from + 256) }));
   }
   await writer.finish();
   const again = async (): ReturnType<typeof openMirror> => {

@@ -5,9 +5,8 @@ import {
   snapshotHeadSchema,
   type RefusalCode,
   type SnapshotHead,
-  type SnapshotRows,
 } from "@sheetwire/shared/protocol";
-import { readRowsLine } from "./rows-line.ts";
+import { LineCutter } from "./line-cutter.ts";
 
 export type SnapshotSource = {
   relayUrl: string;
@@ -22,7 +21,8 @@ export type Held = { etag: string; after: { sheetId: number; row: number } };
 export type SnapshotTaker = {
   /** `etag` names this version; `isRest`: what follows goes on behind what is held. */
   head: (head: SnapshotHead, etag: string | undefined, isRest: boolean) => Promise<void>;
-  rows: (pieces: readonly SnapshotRows[]) => Promise<void>;
+  /** A line as its bytes came, which are good until this has answered; false where it is no line of rows. */
+  rows: (line: Uint8Array) => Promise<boolean>;
 };
 
 export type SnapshotResult =
@@ -33,10 +33,6 @@ export type SnapshotResult =
 
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** Lines taken in one transaction at most. */
-const BATCH_LINES = 16;
-/** Longest line: 256 rows of a very wide sheet. */
-const LINE_MAX_CHARS = 64 * 1024 * 1024;
 const SILENT_MS = 30_000;
 
 type Needs = { fetch: Fetch; signal: AbortSignal; after: (ms: number, run: () => void) => () => void };
@@ -99,10 +95,8 @@ async function takeLines(
   alive: () => void,
 ): Promise<SnapshotResult> {
   const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let rest = "";
+  const lines = new LineCutter();
   let hasHead = false;
-  let pieces: SnapshotRows[] = [];
   try {
     for (;;) {
       let chunk: ReadableStreamReadResult<Uint8Array>;
@@ -112,52 +106,30 @@ async function takeLines(
         return { ok: false, code: "broken" };
       }
       alive();
-      rest += chunk.value ? decoder.decode(chunk.value, { stream: true }) : "";
-      const lines = rest.split("\n");
-      rest = lines.pop() ?? "";
-      if (rest.length > LINE_MAX_CHARS) return { ok: false, code: "malformed" };
-      if (chunk.done && rest !== "") {
-        lines.push(rest);
-        rest = "";
-      }
-      for (const line of lines) {
-        if (line === "") continue;
-        const value = parseJson(line);
+      for (const line of chunk.done ? lines.rest() : lines.of(chunk.value)) {
+        if (line.length === 0) continue;
         if (!hasHead) {
-          const head = snapshotHeadSchema.safeParse(value);
+          const head = snapshotHeadSchema.safeParse(parseJson(line));
           if (!head.success) return { ok: false, code: "malformed" };
           await takeHead(head.data);
           hasHead = true;
-          continue;
-        }
-        const piece = readRowsLine(value);
-        if (!piece && snapshotEndSchema.safeParse(value).success) {
-          if (pieces.length > 0) await takeRows(pieces);
-          return { ok: true };
-        }
-        // A line cut short by a stream that broke off is no JSON either.
-        if (!piece) return { ok: false, code: chunk.done ? "broken" : "malformed" };
-        pieces.push(piece);
-        if (pieces.length >= BATCH_LINES) {
-          await takeRows(pieces);
-          pieces = [];
+        } else if (!(await takeRows(line))) {
+          if (snapshotEndSchema.safeParse(parseJson(line)).success) return { ok: true };
+          // A line cut short by a stream that broke off is no JSON either.
+          return { ok: false, code: chunk.done ? "broken" : "malformed" };
         }
       }
       if (chunk.done) return { ok: false, code: "broken" };
-      // What has arrived is shown at once, not only when a batch is full.
-      if (pieces.length > 0) {
-        await takeRows(pieces);
-        pieces = [];
-      }
+      if (lines.isTooLong) return { ok: false, code: "malformed" };
     }
   } finally {
     await reader.cancel().catch(() => undefined);
   }
 }
 
-function parseJson(text: string): unknown {
+function parseJson(line: Uint8Array): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(new TextDecoder().decode(line));
   } catch {
     return undefined;
   }

@@ -225,10 +225,12 @@ export async function startSync(spreadsheetId: string, needs: SyncNeeds): Promis
             ofRows = rowsOfHead(head);
             setFacts({ copy: "fetching", fetched: { rows: Math.min(done, ofRows), ofRows } });
           },
-          rows: async (pieces) => {
-            await writer?.putRows(pieces);
-            done += pieces.reduce((sum, piece) => sum + piece.rows.length, 0);
+          rows: async (line) => {
+            const rows = await writer?.putLine(line);
+            if (rows === undefined) return false;
+            done += rows;
             setFacts({ fetched: { rows: Math.min(done, ofRows), ofRows } });
+            return true;
           },
         },
         needed,

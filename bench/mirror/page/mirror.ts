@@ -20,7 +20,7 @@ async function take(answer: () => Promise<Response>): Promise<void> {
         rowCount = head.spreadsheet.sheets[0]?.rows ?? 0;
         writer = await held.copy.startSnapshot(head);
       },
-      rows: async (pieces) => writer?.putRows(pieces),
+      rows: async (line) => (await writer?.putLine(line)) !== undefined,
     },
     {
       fetch: answer,

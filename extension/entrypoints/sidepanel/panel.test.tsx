@@ -3,7 +3,7 @@ import "fake-indexeddb/auto";
 import { cleanup, fireEvent, render, screen, within } from "@testing-library/preact";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { fakeBrowser } from "wxt/testing/fake-browser";
-import type { Change, Row } from "@sheetwire/shared/protocol";
+import type { Change, Row, SnapshotRows } from "@sheetwire/shared/protocol";
 import type { SyncFacts } from "@sheetwire/shared/status";
 import { openMirror, type Mirror, type Notice } from "../../mirror/mirror.ts";
 import { openQueries, type LookedAt } from "../../queries/queries.ts";
@@ -51,6 +51,7 @@ afterEach(() => {
   mirror.close();
 });
 
+const lineOf = (rows: SnapshotRows): Uint8Array => new TextEncoder().encode(JSON.stringify(rows));
 async function hold(rows: (Row | null)[]): Promise<void> {
   const sheet = { sheetId: 0, title: "Movies", index: 0, rows: rows.length, columns: 3, hidden: false, kind: "GRID" };
   const writer = await mirror.of(ID).startSnapshot({
@@ -59,7 +60,7 @@ async function hold(rows: (Row | null)[]): Promise<void> {
     chain,
     spreadsheet: { title: "My films", locale: "en_US", timeZone: "Etc/UTC", sheets: [sheet] },
   });
-  await writer.putRows([{ sheetId: 0, fromRow: 0, rows }]);
+  await writer.putLine(lineOf({ sheetId: 0, fromRow: 0, rows }));
   await writer.finish();
 }
 const edit = (seq: number, column: number, cell: string | number, actor?: string): Change => ({
