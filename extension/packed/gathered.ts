@@ -21,6 +21,7 @@ const KEPT_CELLS = 32 * 1024;
 const KEPT_TEXTS = 8 * 1024;
 const KEPT_BYTES = 1024 * 1024;
 const FEWEST_SLOTS = 2_048;
+const HASH_PRIME = 0x01000193;
 
 export let columns = 0;
 export let hasUnknown = false;
@@ -39,22 +40,24 @@ export let sideTexts = new Int32Array(KEPT_CELLS);
 export let sideCount = 0;
 /** 1 for a row that is unknown. */
 export let unknown = new Uint8Array(256);
-/** Of each text: where in the heap, how many bytes, and how many UTF-16 units. */
 export let textCount = 0;
-export let textAt = new Int32Array(KEPT_TEXTS);
-export let textBytes = new Int32Array(KEPT_TEXTS);
-export let textUnits = new Int32Array(KEPT_TEXTS);
-let textHash = new Int32Array(KEPT_TEXTS);
+/** Four numbers of each text: where in the heap, how many bytes, how many UTF-16 units, and one that equal texts share. */
+export let texts = new Int32Array(KEPT_TEXTS * 4);
 /** Open addressing: texts counted from 1, under their hashes; never more than half full. */
 let table = new Int32Array(FEWEST_SLOTS);
-let slots = FEWEST_SLOTS;
 export let heap = new Uint8Array(64 * 1024);
+let words = new DataView(heap.buffer);
 let heapUsed = 0;
 
 /** Makes room in the heap, where nothing is needed any more. */
 export function clearHeap(bytes: number): void {
   heapUsed = 0;
-  if (heap.length > KEPT_BYTES || heap.length < bytes) heap = new Uint8Array(Math.max(bytes, 64 * 1024));
+  if (heap.length > KEPT_BYTES || heap.length < bytes) replaceHeap(Math.max(bytes, 64 * 1024));
+}
+
+function replaceHeap(bytes: number): void {
+  heap = new Uint8Array(bytes);
+  words = new DataView(heap.buffer);
 }
 
 /** Begins a block of so many rows at most. What texts of earlier blocks took of the heap stays until `clearHeap`. */
@@ -64,8 +67,8 @@ export function beginBlock(mostRows: number): void {
     columns = 0;
   }
   kinds.fill(0, 0, columns * stride);
-  table.fill(0, 0, slots);
-  slots = FEWEST_SLOTS;
+  if (table.length > KEPT_TEXTS * 2) table = new Int32Array(FEWEST_SLOTS);
+  else table.fill(0);
   columns = textCount = sideCount = 0;
   hasUnknown = false;
   isWellFormed = true;
@@ -103,57 +106,65 @@ export function reachColumns(count: number): void {
   if (count > columns) columns = count;
 }
 
-/** Which text these bytes of the heap are, with that hash. */
-export function textOf(at: number, bytes: number, units: number, hash: number): number {
-  const mask = slots - 1;
+/** Which text these bytes of the heap are. */
+export function textOf(at: number, bytes: number, units: number): number {
+  const view = words;
+  const inWords = bytes & ~3;
+  // FNV-1a, but four bytes at once, and then those that are left.
+  let hash = bytes;
+  for (let n = 0; n < inWords; n += 4) {
+    hash = Math.imul(hash ^ view.getInt32(at + n, true), HASH_PRIME);
+    hash ^= hash >>> 15;
+  }
+  for (let n = inWords; n < bytes; n += 1) hash = Math.imul(hash ^ view.getUint8(at + n), HASH_PRIME);
+  const mask = table.length - 1;
   let slot = (hash ^ (hash >>> 15)) & mask;
   for (;;) {
     const known = (table[slot] as number) - 1;
     if (known < 0) break;
-    if (textHash[known] === hash && textBytes[known] === bytes) {
-      const other = textAt[known] as number;
+    if (texts[known * 4 + 3] === hash && texts[known * 4 + 1] === bytes) {
+      const other = texts[known * 4] as number;
       let n = 0;
-      while (n < bytes && heap[at + n] === heap[other + n]) n += 1;
+      while (n < inWords && view.getInt32(at + n, true) === view.getInt32(other + n, true)) n += 4;
+      while (n < bytes && view.getUint8(at + n) === view.getUint8(other + n)) n += 1;
       if (n === bytes) return known;
     }
     slot = (slot + 1) & mask;
   }
   const text = textCount;
-  if (text === textAt.length) {
-    textAt = doubled(textAt);
-    textBytes = doubled(textBytes);
-    textUnits = doubled(textUnits);
-    textHash = doubled(textHash);
-  }
-  textAt[text] = at;
-  textBytes[text] = bytes;
-  textUnits[text] = units;
-  textHash[text] = hash;
+  if (text * 4 === texts.length) texts = doubled(texts);
+  texts[text * 4] = at;
+  texts[text * 4 + 1] = bytes;
+  texts[text * 4 + 2] = units;
+  texts[text * 4 + 3] = hash;
   textCount = text + 1;
   table[slot] = text + 1;
-  if (textCount * 2 > slots) growTable();
+  if (textCount * 2 > table.length) growTable();
   return text;
 }
 
 function growTable(): void {
-  slots *= 4;
-  table = new Int32Array(Math.max(slots, table.length));
+  table = new Int32Array(table.length * 4);
+  const mask = table.length - 1;
   for (let text = 0; text < textCount; text += 1) {
-    const hash = textHash[text] as number;
-    let slot = (hash ^ (hash >>> 15)) & (slots - 1);
-    while (table[slot] !== 0) slot = (slot + 1) & (slots - 1);
+    const hash = texts[text * 4 + 3] as number;
+    let slot = (hash ^ (hash >>> 15)) & mask;
+    while (table[slot] !== 0) slot = (slot + 1) & mask;
     table[slot] = text + 1;
   }
 }
+
+/** How many UTF-16 units a text has. */
+export const unitsOf = (text: number): number => texts[text * 4 + 2] as number;
 
 /** Which text this is; it is written into the heap. */
 export function textOfString(text: string): number {
   const units = text.length;
   const from = heapUsed;
   if (from + units * 3 > heap.length) {
-    const larger = new Uint8Array(Math.max(from + units * 3, heap.length * 2));
-    larger.set(heap);
-    heap = larger;
+    const before = heap;
+    replaceHeap(Math.max(from + units * 3, heap.length * 2));
+    heap.set(before);
   }
   let at = from;
   for (let n = 0; n < units; n += 1) {
@@ -161,8 +172,8 @@ export function textOfString(text: string): number {
     if (code > 0xffff) n += 1;
     at = putCode(at, code);
   }
-  const index = textOf(from, at - from, units, hashOf(from, at));
-  if (textAt[index] === from) heapUsed = at;
+  const index = textOf(from, at - from, units);
+  if (texts[index * 4] === from) heapUsed = at;
   return index;
 }
 
@@ -176,16 +187,6 @@ function doubled(small: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
   const large = new Int32Array(small.length * 2);
   large.set(small);
   return large;
-}
-
-/** Where a text's hash begins, and what each of its bytes multiplies it with: FNV-1a. */
-export const HASH_SEED = -0x7ee3623b;
-export const HASH_PRIME = 0x01000193;
-
-export function hashOf(from: number, to: number): number {
-  let hash = HASH_SEED;
-  for (let at = from; at < to; at += 1) hash = Math.imul(hash ^ (heap[at] as number), HASH_PRIME);
-  return hash;
 }
 
 /** Writes one code point into the heap, and answers where the next one goes. */

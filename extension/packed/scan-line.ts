@@ -34,9 +34,8 @@ import {
   sides,
   stride,
   TEXT,
-  textAt,
-  textBytes,
-  textUnits,
+  texts,
+  unitsOf,
   values,
   widen,
   YES,
@@ -188,7 +187,7 @@ function scanRich(from: number, place: number): number {
   if (isKeyAt(at, LOWER_E)) {
     said |= HAS_ERROR;
     at = scanText(at + KEY_LENGTH, beside, 2);
-    if (at < 0 || (textUnits[beside[2] as number] as number) > ERROR_MOST_CHARS) return -1;
+    if (at < 0 || unitsOf(beside[2] as number) > ERROR_MOST_CHARS) return -1;
   }
   if (heap[at] !== CLOSE_BRACE) return -1;
   settle(place, said);
@@ -215,7 +214,7 @@ function settle(place: number, all: number): void {
   if (said & HAS_DISPLAY && (said & HAS_ERROR ? display === error : isPlain(display, place))) said &= ~HAS_DISPLAY;
   const kind = kinds[place] as number;
   if (said === 0) {
-    if (kind === TEXT && textUnits[values[place] as number] === 0) kinds[place] = NOTHING;
+    if (kind === TEXT && unitsOf(values[place] as number) === 0) kinds[place] = NOTHING;
     return;
   }
   kinds[place] = (kind === NOTHING ? BLANK : kind) | said;
@@ -229,8 +228,8 @@ function settle(place: number, all: number): void {
 function isPlain(display: number, place: number): boolean {
   const kind = kinds[place] as number;
   if (kind === TEXT) return display === values[place];
-  const from = textAt[display] as number;
-  const bytes = textBytes[display] as number;
+  const from = texts[display * 4] as number;
+  const bytes = texts[display * 4 + 1] as number;
   let rendering = "";
   if (kind === YES) rendering = plainRendering(true);
   else if (kind === NO) rendering = plainRendering(false);

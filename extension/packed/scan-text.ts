@@ -1,6 +1,6 @@
 import { limits } from "@sheetwire/shared/limits";
 import { BACKSLASH, LOWER_U, NINE, QUOTE, ZERO } from "./ascii.ts";
-import { HASH_PRIME, HASH_SEED, hashOf, heap, putCode, textOf } from "./gathered.ts";
+import { heap, putCode, textOf } from "./gathered.ts";
 
 /** 1 for bytes that stand for themselves in a JSON text and are a character each. */
 const IS_PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
@@ -14,18 +14,12 @@ const IS_PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
  */
 export function scanText(from: number, into: Float64Array, place: number): number {
   const bytes = heap;
-  let hash = HASH_SEED;
   let at = from;
-  let byte = bytes[at] as number;
-  while (IS_PLAIN[byte] === 1) {
-    hash = Math.imul(hash ^ byte, HASH_PRIME);
-    at += 1;
-    byte = bytes[at] as number;
-  }
-  if (byte !== QUOTE) return scanAnyText(from, at, into, place);
+  while (IS_PLAIN[bytes[at] as number] === 1) at += 1;
+  if (bytes[at] !== QUOTE) return scanAnyText(from, at, into, place);
   const length = at - from;
   if (length > limits.cellMaxChars) return -1;
-  into[place] = textOf(from, length, length, hash);
+  into[place] = textOf(from, length, length);
   return at + 1;
 }
 
@@ -59,7 +53,7 @@ function scanAnyText(from: number, plainEnd: number, into: Float64Array, place: 
     }
   }
   if (units > limits.cellMaxChars) return -1;
-  into[place] = textOf(from, end - from, units, hashOf(from, end));
+  into[place] = textOf(from, end - from, units);
   return at + 1;
 }
 

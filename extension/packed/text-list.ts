@@ -1,4 +1,4 @@
-import { textUnits } from "./gathered.ts";
+import { unitsOf } from "./gathered.ts";
 
 /** So many texts at a column's beginning are all new: then the rest of it is taken to be new, too. */
 const ALL_NEW_AFTER = 32;
@@ -60,7 +60,7 @@ export class TextList {
     const lengths = this.#indices;
     let longest = 0;
     for (let n = 0; n < count; n += 1) {
-      const units = textUnits[this.#list[n] as number] as number;
+      const units = unitsOf(this.#list[n] as number);
       lengths[n] = units;
       if (units > longest) longest = units;
     }

@@ -39,9 +39,8 @@ import {
   sideTexts,
   stride,
   TEXT,
-  textAt,
-  textBytes,
   textCount,
+  texts,
   unknown,
   values,
   YES,
@@ -50,7 +49,7 @@ import { TextList } from "./text-list.ts";
 
 /** Written into again and again, as are the lists below: packing is not done by two at once. */
 const writer = new ByteWriter();
-const texts = new TextList();
+const list = new TextList();
 /** What is there of the column at work. */
 let marks = new Uint8Array(256);
 let numbers = new Float64Array(256);
@@ -66,7 +65,7 @@ export function writeBlock(rows: number): Uint8Array<ArrayBuffer> {
   }
   writer.reset();
   writer.skip(HEADER_BYTES + columns * 4);
-  texts.begin(textCount);
+  list.begin(textCount);
   if (hasUnknown) writer.bits(unknown, rows);
   for (let column = 0; column < columns; column += 1) {
     const at = writeColumn(column, rows);
@@ -77,7 +76,7 @@ export function writeBlock(rows: number): Uint8Array<ArrayBuffer> {
 }
 
 function finish(rows: number): void {
-  const { count, lengths, longest } = texts.finish();
+  const { count, lengths, longest } = list.finish();
   const lengthWidth = narrowest(longest);
   const lengthsAt = writer.align(bytesOfWidth(lengthWidth));
   writer.unsigned(lengths, count, lengthWidth);
@@ -85,9 +84,9 @@ function finish(rows: number): void {
   const isUtf16 = !isWellFormed;
   const heapAt = isUtf16 ? writer.align(2) : writer.at;
   for (let n = 0; n < count; n += 1) {
-    const text = texts.textOf(n);
-    const from = textAt[text] as number;
-    const bytes = textBytes[text] as number;
+    const text = list.textOf(n);
+    const from = texts[text * 4] as number;
+    const bytes = texts[text * 4 + 1] as number;
     if (isUtf16) writer.utf16(heap, from, bytes);
     else writer.copy(heap, from, bytes);
   }
@@ -170,7 +169,7 @@ function writeValues(first: number, rows: number, kind: number): void {
     count += 1;
   }
   if (isNumbers) writeNumbers(count);
-  else writeIndices(texts.indicesOf(which, count), count);
+  else writeIndices(list.indicesOf(which, count), count);
 }
 
 function writeMixed(first: number, rows: number): void {
@@ -186,7 +185,7 @@ function writeMixed(first: number, rows: number): void {
       numbers[numberCount] = values[at] as number;
       numberCount += 1;
     } else if (kind === TEXT) {
-      which[wordCount] = texts.indexOf(values[at] as number);
+      which[wordCount] = list.indexOf(values[at] as number);
       wordCount += 1;
     }
   }
@@ -210,7 +209,7 @@ function writeSide(first: number, rows: number, side: number, flag: number): num
     count += 1;
   }
   writer.bits(marks, rows);
-  writeIndices(texts.indicesOf(which, count), count);
+  writeIndices(list.indicesOf(which, count), count);
   return flag;
 }
 
