@@ -82,3 +82,26 @@ test("a fault of Google over a sheet that is there stays a fault", () => {
   };
   expect(() => googleHands().size({ sheetId: 1 })).toThrow("timed out");
 });
+
+describe("a zone's offset", () => {
+  /** An hour ahead of UTC; the year is that of its era, as Java's SimpleDateFormat writes it. */
+  const formatDate = (date: Date): string => {
+    const wall = new Date(date.getTime() + 3_600_000);
+    const year = wall.getUTCFullYear();
+    return `${String(year > 0 ? year : 1 - year).padStart(4, "0")}-${wall.toISOString().slice(-19, -5).replace("T", " ")}`;
+  };
+  const year = (of: number): number => new Date(0).setUTCFullYear(of);
+
+  test.each([
+    ["in our days", Date.UTC(2026, 6, 1, 12, 30, 15)],
+    ["before year 1", year(-562)],
+    ["in year 1", year(1)],
+    ["at the end of year 9999", Date.UTC(9999, 11, 31, 23, 59, 59)],
+    ["after year 9999", year(10_113)],
+    ["at the last instant there is", 8.64e15],
+    ["at the first instant there is", -8.64e15],
+  ])("is told %s", (_when, ms) => {
+    vi.stubGlobal("Utilities", { formatDate });
+    expect(googleHands().zoneOffset({ timeZone: "Etc/GMT-1", ms })).toBe(3_600_000);
+  });
+});

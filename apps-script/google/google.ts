@@ -172,7 +172,8 @@ function plainValues(rows: unknown[][]): RawValue[][] {
       const value = row[column];
       if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") continue;
       const isDate = Object.prototype.toString.call(value) === "[object Date]";
-      row[column] = isDate ? { ms: (value as Date).getTime() } : "";
+      const ms = isDate ? (value as Date).getTime() : NaN;
+      row[column] = ms === ms ? { ms } : "";
     }
   }
   return rows as RawValue[][];
@@ -236,12 +237,22 @@ function describeSheet(sheet: LiveSheet, index: number): Sheet {
  * date lie on 1899-12-30.
  */
 function zoneOffset(timeZone: string, ms: number): number {
-  const wholeMs = Math.floor(ms / 1_000) * 1_000;
-  const wall = Utilities.formatDate(new Date(ms), timeZone, "yyyy-MM-dd HH:mm:ss");
+  const wholeMs = Math.floor(readable(ms) / 1_000) * 1_000;
+  const wall = Utilities.formatDate(new Date(wholeMs), timeZone, "yyyy-MM-dd HH:mm:ss");
   const localMs = Date.parse(`${wall.replace(" ", "T")}Z`);
   if (Number.isNaN(localMs)) throw new Error("Google gave no wall clock for a date.");
   return localMs - wholeMs;
 }
+
+/**
+ * An instant with the same offset in a year of four digits: years before 1 are written without their sign, those after 9999
+ * cannot be read back. Long ago each place had its own mean time all along, and calendars repeat every 400 years.
+ */
+function readable(ms: number): number {
+  const late = Math.ceil((ms - Date.UTC(9999, 0)) / fourCenturiesMs);
+  return late > 0 ? ms - late * fourCenturiesMs : Math.max(ms, Date.UTC(1000, 0));
+}
+const fourCenturiesMs = 146_097 * 86_400_000;
 
 const plainTrigger = (trigger: GoogleAppsScript.Script.Trigger): Trigger => ({
   uid: trigger.getUniqueId(),

@@ -2,7 +2,7 @@
 import { isBlank, isError, type Area, type Cell, type Value, type WireCell } from "../cell/cell.ts";
 import { createCalculator, referencesIn, type Region, type Spot } from "../formulas/formulas.ts";
 import { displayOf, isDateFormat, readTyped, rulesOf } from "../typing/typing.ts";
-import { instantOfSerial, serialOfInstant } from "../zones/zones.ts";
+import { hasInstant, instantOfSerial, serialOfInstant } from "../zones/zones.ts";
 import { perform } from "./perform.ts";
 import {
   cellAt,
@@ -289,7 +289,9 @@ export function createSpreadsheet(options: SpreadsheetOptions, needs: Spreadshee
       const { value } = cell;
       if (value === null) return "";
       if (isError(value)) return value.error;
-      if (typeof value === "number" && isDateFormat(cell.format)) return { $d: instantOfSerial(value, state.timeZone) };
+      if (typeof value === "number" && isDateFormat(cell.format) && hasInstant(value)) {
+        return { $d: instantOfSerial(value, state.timeZone) };
+      }
       return value;
     },
   };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formatInstant, instantOfSerial, isZone, serialOfDate, serialOfInstant } from "./zones.ts";
+import { formatInstant, hasInstant, instantOfSerial, isZone, serialOfDate, serialOfInstant } from "./zones.ts";
 
 test("serials and instants are each other's inverse through a year of Berlin", () => {
   for (let day = 0; day < 366; day++) {
@@ -27,6 +27,17 @@ test("dates are formatted as SimpleDateFormat does", () => {
   expect(formatInstant(instant, "Asia/Kolkata", "yyyy-MM-dd'T'HH:mm:ss.SSSXXX")).toBe("2024-01-02T08:34:05.006+05:30");
   expect(formatInstant(instant, "Etc/UTC", "EEE d MMM yy h:mm a Z")).toBe("Tue 2 Jan 24 3:04 AM +0000");
   expect(() => formatInstant(instant, "Etc/UTC", "b")).toThrow("Illegal pattern");
+});
+
+test("long ago and far ahead, serials and instants are each other's inverse as well, and years are those of their era", () => {
+  for (const serial of [-899_093, -700_000, -693_595, 3_000_000, 5_000_000]) {
+    for (const zone of ["Etc/UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"]) {
+      expect(serialOfInstant(instantOfSerial(serial, zone), zone)).toBe(serial);
+    }
+  }
+  expect([hasInstant(-99_900_000), hasInstant(99_900_000), hasInstant(1e9)]).toEqual([true, true, false]);
+  expect(formatInstant(instantOfSerial(-899_093, "Europe/Berlin"), "Europe/Berlin", "yyyy")).toBe("0563");
+  expect(formatInstant(instantOfSerial(3_000_000, "Etc/UTC"), "Etc/UTC", "yyyy")).toBe("10113");
 });
 
 test("a zone that is none is known as such", () => {

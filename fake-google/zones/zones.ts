@@ -34,6 +34,9 @@ export function zoneOffsetMs(instantMs: number, zone: string): number {
   return offset;
 }
 
+/** Whether a script's `Date` reaches this serial. */
+export const hasInstant = (serial: number): boolean => Math.abs(serial * dayMs + serialZeroMs) < 8.64e15 - 2 * dayMs;
+
 /** The instant at which the wall clock of `zone` shows this serial; a time that is skipped in spring moves forward. */
 export function instantOfSerial(serial: number, zone: string): number {
   const wall = Math.round(serial * dayMs) + serialZeroMs;
@@ -107,8 +110,11 @@ function field(piece: string, clock: WallClock, offsetMs: number, zone: string):
   const width = piece.length;
   const pad = (value: number): string => String(value).padStart(width, "0");
   switch (piece[0]) {
-    case "y":
-      return width === 2 ? String(clock.year % 100).padStart(2, "0") : pad(clock.year);
+    case "y": {
+      // Of the era, as SimpleDateFormat has it: 1 BC follows on year 1.
+      const year = clock.year > 0 ? clock.year : 1 - clock.year;
+      return width === 2 ? String(year % 100).padStart(2, "0") : pad(year);
+    }
     case "M":
       if (width >= 4) return months[clock.month - 1] ?? "";
       return width === 3 ? (months[clock.month - 1] ?? "").slice(0, 3) : pad(clock.month);
@@ -152,7 +158,11 @@ function offsetText(offsetMs: number, separator: string): string {
   return `${offsetMs < 0 ? "-" : "+"}${two(Math.floor(minutes / 60))}${separator}${two(minutes % 60)}`;
 }
 
+/** Before this year every place had its own mean time; `Intl` writes years before 1 without their sign. */
+const longAgoMs = Date.UTC(1000, 0);
+
 function wallMs(instantMs: number, zone: string): number {
+  if (instantMs < longAgoMs) return instantMs + wallMs(longAgoMs, zone) - longAgoMs;
   const parts: Record<string, number> = {};
   for (const { type, value } of wallClockOf(zone).formatToParts(instantMs)) parts[type] = Number(value);
   const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
