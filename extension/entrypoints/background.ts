@@ -40,7 +40,8 @@ export default defineBackground({
     };
     const keeper = createKeeper({
       mirror: async () => {
-        mirror ??= openForKeeping().then((opened) => {
+        const onCheckpointFailed = (error: unknown): void => report("checkpoint", error);
+        mirror ??= openForKeeping(undefined, { onCheckpointFailed }).then((opened) => {
           if (opened.ok) {
             opened.mirror.onLost(() => {
               mirror = undefined;

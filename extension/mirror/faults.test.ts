@@ -294,6 +294,28 @@ test("when the disk is full and there is nothing to give, the commit is refused 
   expect((await mirror.of(S1).viewport(0, all))?.rows).toEqual([["b"]]);
 });
 
+test("a checkpoint that fails is told, loses nothing, and the next one does its work", async () => {
+  const name = `faults-${(names += 1)}`;
+  const told: unknown[] = [];
+  const result = await openMirror(name, { checkpointAfterMs: 3, onCheckpointFailed: (error) => told.push(error) });
+  if (!result.ok) throw new Error(result.why);
+  opened.push(result.mirror);
+  const copy = result.mirror.of(S1);
+  await (await holding([["a"]], name)).mirror.of(S1).cursor();
+  const { put } = IDBObjectStore.prototype;
+  vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(function broken(this: IDBObjectStore, ...args) {
+    if (this.name === "packed") throw new DOMException("no", "UnknownError");
+    return put.apply(this, args);
+  });
+  await copy.take([cells(2, 0, [["b"]])], cursorAt(2));
+  await vi.waitFor(() => expect(told.length).toBeGreaterThan(0));
+  expect((await copy.viewport(0, all))?.rows).toEqual([["b"]]);
+  vi.restoreAllMocks();
+  await copy.take([cells(3, 0, [["c"]])], cursorAt(3));
+  await copy.checkpoint();
+  expect((await copy.viewport(0, all))?.rows).toEqual([["c"]]);
+});
+
 test("a sort of many rows is one commit, and its checkpoint writes each row once", async () => {
   const { mirror } = await holding(numbered(2_000));
   const runs: RowRun[] = Array.from({ length: 2_000 }, (_, n) => ({ keep: [1_999 - n, 1] }));

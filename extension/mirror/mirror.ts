@@ -110,6 +110,8 @@ export type MirrorOptions = {
   /** Quiet time after which the tail is folded, in milliseconds. */
   checkpointAfterMs?: number;
   now?: () => number;
+  /** Told of a checkpoint that failed. The copy is as it was, and the next one tries again; until then its tail grows. */
+  onCheckpointFailed?: (error: unknown) => void;
 };
 
 type Opened<C> = { ok: true; mirror: Mirror<C> } | { ok: false; why: "newer" | "failed"; detail: string };
@@ -154,10 +156,11 @@ async function open<C>(name: string, options: MirrorOptions, make: MakeCopy<C>):
     const known = made.get(spreadsheetId);
     if (known) return known;
     const views = currentViews(database, spreadsheetId, notices.subscribe);
-    const { checkpointAfterMs, now = Date.now } = options;
+    const { checkpointAfterMs, now = Date.now, onCheckpointFailed = () => {} } = options;
     const writer = createWriter(database, spreadsheetId, {
       tell: notices.tell,
       now,
+      onCheckpointFailed,
       ...(checkpointAfterMs === undefined ? {} : { checkpointAfterMs }),
     });
     const { stop: _, ...writing } = writer;

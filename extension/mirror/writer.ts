@@ -40,7 +40,12 @@ type Held = { record: CopyRecord; image: Image; tail: TailWeight };
 export function createWriter(
   database: MirrorDatabase,
   spreadsheetId: string,
-  needs: { tell: (notice: Notice) => void; checkpointAfterMs?: number; now: () => number },
+  needs: {
+    tell: (notice: Notice) => void;
+    checkpointAfterMs?: number;
+    now: () => number;
+    onCheckpointFailed: (error: unknown) => void;
+  },
 ): Writer {
   const { tell, checkpointAfterMs = CHECKPOINT_AFTER_MS } = needs;
   const seed = seedOf(spreadsheetId);
@@ -171,8 +176,9 @@ export function createWriter(
   async function foldSafely(): Promise<void> {
     try {
       await fold();
-    } catch {
+    } catch (error) {
       letGo();
+      if (!isStopped) needs.onCheckpointFailed(error);
     }
   }
 
