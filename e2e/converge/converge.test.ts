@@ -22,6 +22,7 @@ const found: Readonly<Record<number, string>> = {
   16: "a number below 0 in a cell with a date's format was not told to the letter",
   40: "rows that turned out to be blank were told as unknown for two minutes",
   1_091: "a number in a cell with a date's format was a year before 1, which Google writes without its sign",
+  1_177: "a number in a cell with a date's format was a year after 9999, and every run broke off",
   205: "a sum in a cell with a date's format is known to the millisecond, and no finer",
 };
 
