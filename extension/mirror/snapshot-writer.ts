@@ -16,7 +16,7 @@ import { dropGrids, sweep } from "./sweep.ts";
 export interface SnapshotWriter {
   /**
    * Takes a line of rows as its bytes came, and holds the caller back while too much is on its way to the store. Answers
-   * how many rows it has; undefined, and takes nothing, where `snapshotRowsSchema` would not.
+   * how many rows it has; undefined, and takes nothing, where it is not written as the relay writes them.
    */
   putLine(line: Uint8Array): Promise<number | undefined>;
   /** Shows the new copy, sets the cursor to the snapshot's (`head`, where it went on at a later seq), and drops the old copy. */

@@ -116,7 +116,7 @@ export function textOf(at: number, bytes: number, units: number): number {
     hash = Math.imul(hash ^ view.getInt32(at + n, true), HASH_PRIME);
     hash ^= hash >>> 15;
   }
-  for (let n = inWords; n < bytes; n += 1) hash = Math.imul(hash ^ view.getUint8(at + n), HASH_PRIME);
+  for (let n = inWords; n < bytes; n += 1) hash = Math.imul(hash ^ (heap[at + n] as number), HASH_PRIME);
   const mask = table.length - 1;
   let slot = (hash ^ (hash >>> 15)) & mask;
   for (;;) {
@@ -125,8 +125,7 @@ export function textOf(at: number, bytes: number, units: number): number {
     if (texts[known * 4 + 3] === hash && texts[known * 4 + 1] === bytes) {
       const other = texts[known * 4] as number;
       let n = 0;
-      while (n < inWords && view.getInt32(at + n, true) === view.getInt32(other + n, true)) n += 4;
-      while (n < bytes && view.getUint8(at + n) === view.getUint8(other + n)) n += 1;
+      while (n < bytes && heap[at + n] === heap[other + n]) n += 1;
       if (n === bytes) return known;
     }
     slot = (slot + 1) & mask;

@@ -4,5 +4,5 @@
  * the format.
  */
 export { packRows } from "./pack.ts";
-export { packLine, type PackedRows } from "./pack-line.ts";
+export { packLine, type PackedLine, type PackedRows } from "./scan-line.ts";
 export { BrokenBlockError, csvField, openBlock, type PackedBlock } from "./packed-block.ts";

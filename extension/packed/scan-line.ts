@@ -40,7 +40,6 @@ import {
   widen,
   YES,
 } from "./gathered.ts";
-import type { PackedLine, PackedRows } from "./pack-line.ts";
 import { scanNumber } from "./scan-number.ts";
 import { scanText } from "./scan-text.ts";
 import { writeBlock } from "./write-block.ts";
@@ -52,11 +51,17 @@ const LINE_END = 0x0a;
 /** A number that is no cell's. */
 const aside = new Float64Array(1);
 
+/** Rows as one block. */
+export type PackedRows = { packed: Uint8Array<ArrayBuffer>; rows: number; hasUnknown: boolean };
+
+/** A line of a snapshot as blocks. */
+export type PackedLine = { sheetId: number; fromRow: number; rows: number; blocks: PackedRows[] };
+
 /**
- * Reads a line of a snapshot once, byte by byte, into the columns of its blocks. It knows the one way in which the relay
- * writes such lines, and answers undefined for everything else, good or bad.
+ * Reads a line of a snapshot once, byte by byte, into the columns of its blocks; `blockRowsOf` says how many rows a block
+ * of a sheet has. It knows the one way in which the relay writes a line of rows. Everything else, good or bad, is undefined.
  */
-export function scanLine(line: Uint8Array, blockRowsOf: (sheetId: number) => number): PackedLine | undefined {
+export function packLine(line: Uint8Array, blockRowsOf: (sheetId: number) => number): PackedLine | undefined {
   clearHeap(line.length + BEHIND_BYTES);
   heap.set(line);
   heap[line.length] = LINE_END;

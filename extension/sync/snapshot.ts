@@ -7,6 +7,7 @@ import {
   type SnapshotHead,
 } from "@sheetwire/shared/protocol";
 import { LineCutter } from "./line-cutter.ts";
+import { rewritten } from "./rows-line.ts";
 
 export type SnapshotSource = {
   relayUrl: string;
@@ -21,7 +22,10 @@ export type Held = { etag: string; after: { sheetId: number; row: number } };
 export type SnapshotTaker = {
   /** `etag` names this version; `isRest`: what follows goes on behind what is held. */
   head: (head: SnapshotHead, etag: string | undefined, isRest: boolean) => Promise<void>;
-  /** A line as its bytes came, which are good until this has answered; false where it is no line of rows. */
+  /**
+   * A line as its bytes came, which are good until this has answered. False where it is no line of rows as the relay
+   * writes it.
+   */
   rows: (line: Uint8Array) => Promise<boolean>;
 };
 
@@ -114,7 +118,10 @@ async function takeLines(
           await takeHead(head.data);
           hasHead = true;
         } else if (!(await takeRows(line))) {
-          if (snapshotEndSchema.safeParse(parseJson(line)).success) return { ok: true };
+          const value = parseJson(line);
+          const other = rewritten(value);
+          if (other && (await takeRows(other))) continue;
+          if (snapshotEndSchema.safeParse(value).success) return { ok: true };
           // A line cut short by a stream that broke off is no JSON either.
           return { ok: false, code: chunk.done ? "broken" : "malformed" };
         }

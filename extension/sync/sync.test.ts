@@ -138,6 +138,17 @@ test("without a copy a snapshot is taken, and changes that came meanwhile follow
   expect(await relay.copy.cursor()).toEqual({ epoch: "e1", seq: 8, chain: chainAt(8) });
 });
 
+test("a snapshot whose lines are written in another way than the relay's says the same", async () => {
+  const [head, , end] = lines(6, [["a"], ["b"]]);
+  const rows = ' { "rows": [[ "a" ], [{"f":"=1", "v":1, "new":0}]], "fromRow": 0, "sheetId": 0 }\r';
+  const relay = await scripted([() => new Response(`${head}\n${rows}\n${end}`)]);
+  relay.link(up);
+  relay.watching(6, false);
+  await expect.poll(relay.seq).toBe(6);
+  expect(await relay.cell(0)).toEqual(["a"]);
+  expect(await relay.cell(1)).toEqual([{ v: 1, f: "=1" }]);
+});
+
 test("with a copy it goes on from the cursor, and acknowledgements are gathered", async () => {
   const relay = await scripted([snapshot(5, [["a"], []])]);
   relay.link(up);
