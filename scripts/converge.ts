@@ -15,7 +15,7 @@ when the edits and the faults have ended. Prints one JSON line; exits 0 when all
 --profile NAME  hostile (default) or normal
 --history FILE  a JSON array of states of a table, each an array of rows of texts: plays what leads from one to the next
 --seeds K       seeds N to N+K-1 in one go; the line then sums up
---streams S     how many seeds are played beside each other (default: one for each core)
+--streams S     how many seeds are played beside each other (default: two for each core)
 --browser       the mirror is the extension in a real Chromium (needs \`npm run build\`)
 --without-wants the script hears no wants: must end unequal (shows that the comparison can fail)
 --verbose       says on stderr how far it is`;
@@ -73,7 +73,7 @@ async function main(): Promise<number> {
   if (profile !== "hostile" && profile !== "normal") throw new Complaint("--profile is hostile or normal.");
   const seed = whole("seed", values.seed);
   const seeds = whole("seeds", values.seeds, 1);
-  const streams = values.streams === undefined ? availableParallelism() : whole("streams", values.streams, 1);
+  const streams = values.streams === undefined ? 2 * availableParallelism() : whole("streams", values.streams, 1);
   const history = historyFrom(values.history);
   const steps = whole("steps", values.steps ?? (history ? "0" : "300"));
   const say = values.verbose ? (line: string): void => void process.stderr.write(`${line}\n`) : undefined;

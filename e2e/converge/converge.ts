@@ -56,7 +56,7 @@ const MOST_AHEAD_MS = 4 * 60_000;
  * How long people take between edits, as a part of a good half second with a pause of ten now and then. On a hectic day
  * Google drops most runs, since no more than two wait; on a slow one runs meet and are late.
  */
-const PACES = [1, 0.3, 0.3, 0.1] as const;
+const PACES = [1, 0.3, 0.1, 0.1] as const;
 
 /** What tables here grow to at most, in columns. */
 const MOST_COLUMNS = 26;
