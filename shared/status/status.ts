@@ -179,7 +179,7 @@ function describeScript(facts: SyncFacts, now: number): Status {
         ? ` The check of ${clock(nextBy)} is late.`
         : ` Next check by ${clock(nextBy)}.`;
   const changed = facts.lastChangeAt === undefined ? "" : `Last change ${ago(facts.lastChangeAt, now)}. `;
-  const unchecked = unprovenRows === 0 ? "" : ` ${count(unprovenRows, "row")} changed since the last check.`;
+  const unchecked = unprovenRows === 0 ? "" : ` ${count(unprovenRows, "row")} changed or moved since the last check.`;
   const moving = volatileRows === 0 ? "" : ` ${count(volatileRows, "row")} always changing: read at each check only.`;
   return {
     tone: "good",
