@@ -47,6 +47,8 @@ export type Recheck = {
   readonly pauseMs: number;
   /** Undefined when it is done. */
   readonly dueAt?: number | undefined;
+  /** Something moved, and it is not known where: until then no row is believed. */
+  readonly isOpen?: boolean | undefined;
 };
 
 export type SheetDesk = {
@@ -197,7 +199,14 @@ const storedSchema = z.object({
       seen: z.object({ rows: whole, columns: whole, usedRows: whole, usedColumns: whole }),
       restless: z.boolean(),
       checkedAt: z.number().optional(),
-      recheck: z.object({ structureAt: z.number(), pauseMs: z.number(), dueAt: z.number().optional() }).optional(),
+      recheck: z
+        .object({
+          structureAt: z.number(),
+          pauseMs: z.number(),
+          dueAt: z.number().optional(),
+          isOpen: z.boolean().optional(),
+        })
+        .optional(),
     }),
   ),
   lastHeardAt: z.number().optional(),

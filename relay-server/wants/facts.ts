@@ -73,7 +73,7 @@ export function factsOf(state: SpreadsheetState, desk: Desk, now: number): Omit<
     if (!sheet) continue;
     unprovenRows += sheet.recheck?.dueAt === undefined ? lengthOf(sheet.unproven) : held.rows.length;
     volatileRows += lengthOf(sheet.volatile);
-    openRows += held.unknownRows + lengthOf(sheet.doubts);
+    openRows += sheet.recheck?.isOpen ? held.rows.length : held.unknownRows + lengthOf(sheet.doubts);
     totalCells += usedCells(sheet);
     unknownCells += held.unknownRows * sheet.seen.usedColumns;
     isFirstCopy ||= held.unknownRows > 0 && sheet.checkedAt === undefined;

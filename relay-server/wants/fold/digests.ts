@@ -138,7 +138,7 @@ function settle(
   desk.columnsTried = false;
   desk.probe = undefined;
   desk.untaken = [];
-  desk.recheck = desk.recheck && { ...desk.recheck, dueAt: undefined };
+  desk.recheck = desk.recheck && { ...desk.recheck, dueAt: undefined, isOpen: false };
   if (found.moved) {
     fold.emit({ kind: "rows", sheetId, runs: [...found.runs] }, readAt);
     newLayout(fold, sheetId, desk, readAt);

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Cell, Reading } from "@sheetwire/shared/protocol";
 import { openWork } from "../check.ts";
 import { loadDesk, storeDesk } from "../desk.ts";
+import { factsOf } from "../facts.ts";
 import { RelayDouble, SheetDouble } from "../sheet-double.ts";
 import { recheckAfter } from "./probing.ts";
 
@@ -166,10 +167,13 @@ test("a sheet in which rows are moved again and again is looked at whole only so
   expect(digestsRead).toBe(once);
   const { putOffUntil = 0 } = openWork(relay.state, relay.desk, sheet.now);
   expect(putOffUntil).toBeGreaterThan(sheet.now);
+  // Nobody is told meanwhile that all is well.
+  expect(factsOf(relay.state, relay.desk, sheet.now).sweep.openRows).toBe(ROWS);
   sheet.now = putOffUntil;
   relay.run("call", []);
   relay.run("call", []);
   expectEqual();
+  expect(factsOf(relay.state, relay.desk, sheet.now).sweep).toMatchObject({ openRows: 0, unprovenRows: 0 });
 });
 
 test("any splices of any rows end as the sheet is", () => {
@@ -203,9 +207,9 @@ test("any splices of any rows end as the sheet is", () => {
 describe("a whole look is put off", () => {
   test("for a minute, then for ever longer while rows come and go, and never beyond what was promised before", () => {
     let recheck = recheckAfter(undefined, 0);
-    expect(recheck).toEqual({ structureAt: 0, pauseMs: MINUTE_MS, dueAt: MINUTE_MS });
+    expect(recheck).toEqual({ structureAt: 0, pauseMs: MINUTE_MS, dueAt: MINUTE_MS, isOpen: false });
     recheck = recheckAfter(recheck, 30_000);
-    expect(recheck).toEqual({ structureAt: 30_000, pauseMs: 2 * MINUTE_MS, dueAt: MINUTE_MS });
+    expect(recheck).toEqual({ structureAt: 30_000, pauseMs: 2 * MINUTE_MS, dueAt: MINUTE_MS, isOpen: false });
     const pauses: number[] = [];
     for (let n = 0; n < 8; n += 1) {
       recheck = recheckAfter({ ...recheck, dueAt: undefined }, recheck.structureAt + 30_000);
