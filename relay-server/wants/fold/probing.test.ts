@@ -78,6 +78,17 @@ test("an edit that shows that rows came is asked for the list of sheets first, a
   expect(digestsRead).toBeLessThan(500);
 });
 
+test("what was told of a row that is gone since leaves nothing open", () => {
+  insert(ROWS, "new");
+  relay.take(sheet.post(sheet.newRun(), 0, "edit", [sheet.edit(7, ROWS, 0, 1, 1)]));
+  sheet.grid(7).rows.splice(ROWS - 9, 10);
+  sheet.now += MINUTE_MS + 1_000;
+  structure("change:REMOVE_ROW");
+  expectEqual();
+  expect(deskNow()?.doubts).toEqual([]);
+  expect(openWork(relay.state, relay.desk, sheet.now).openItems).toBe(0);
+});
+
 test("a row changed beside the inserted one is read with it", () => {
   insert(100, "new", "newer");
   sheet.grid(7).rows[105] = line("changed unseen");

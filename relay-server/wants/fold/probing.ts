@@ -72,7 +72,10 @@ function settleProbe(
   for (const stretch of stretchesOf(found.unknown.map((offset) => offset + from))) {
     leaveUnproven(fold, sheetId, stretch);
   }
-  for (const stretch of desk.untaken) doubt(fold, sheetId, { ...stretch, to: Math.min(stretch.to, probe.sheetRows) });
+  for (const stretch of desk.untaken) {
+    const end = Math.min(stretch.to, probe.sheetRows);
+    if (stretch.from < end) doubt(fold, sheetId, { from: stretch.from, to: end });
+  }
   desk.untaken = [];
   desk.probe = undefined;
   desk.recheck = recheckAfter(desk.recheck, fold.now);
