@@ -5,7 +5,8 @@
 import { createHash } from "node:crypto";
 import type { Cell, Row } from "@sheetwire/shared/protocol";
 
-export type Edit = { row: number; column: number; cell: Cell };
+/** `was` is what the cell held before: the relay says it with each edit of a row that it knows. */
+export type Edit = { row: number; column: number; cell: Cell; was: Cell };
 export type Place = { row: number; column: number };
 
 export const VIEW_ROWS = 50;
@@ -18,11 +19,14 @@ export class Model {
     this.rows = rows.map((row) => row.slice());
   }
 
-  edit({ row, column, cell }: Edit): void {
+  /** Writes a cell, and answers the edit as it is told to everybody. */
+  edit(row: number, column: number, cell: Cell): Edit {
     const cells = this.rows[row] ?? [];
+    const was = cells[column] ?? null;
     while (cells.length <= column) cells.push(null);
     cells[column] = cell;
     this.rows[row] = trimmed(cells);
+    return { row, column, cell, was };
   }
 
   insertTop(row: Row): void {

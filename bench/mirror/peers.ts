@@ -18,7 +18,9 @@ export type Assets = Map<string, { type: string; body: string | Uint8Array }>;
 export async function assetsOf(peer: PeerName): Promise<Assets> {
   const from = `import { peer } from "./${peer}.ts";`;
   const viaWorker = `import { remotePeer } from "./remote.ts"; const peer = remotePeer(new Worker("/worker.js", { type: "module" }));`;
-  const reload = `import { paint } from "./reload.ts"; ${onlyInWorker.includes(peer) ? viaWorker : from} void paint(peer);`;
+  // A page that shows a sheet opens the mirror by the door that the panel uses.
+  const shown = peer === "mirror" ? `import { peer } from "./mirror-shown.ts";` : from;
+  const reload = `import { paint } from "./reload.ts"; ${onlyInWorker.includes(peer) ? viaWorker : shown} void paint(peer);`;
   const page = `import { remotePeer } from "./remote.ts";
     globalThis.ask = remotePeer(new Worker("/worker.js", { type: "module" })).ask;`;
   const script = async (contents: string) => ({ type: "text/javascript", body: await bundled(contents) });
@@ -47,7 +49,6 @@ export async function bundled(contents: string): Promise<string> {
     write: false,
     format: "esm",
     minify: true,
-    keepNames: true,
     target: "es2023",
     logLevel: "silent",
   });

@@ -1,7 +1,8 @@
 /**
- * The background of an extension that holds the mirror and nothing else: woken by a message, it commits one edit and says
+ * The background of an extension that keeps the mirror and does nothing else: woken by a message, it commits one edit and says
  * how long the commit itself took.
  */
+import { openForKeeping, type CopyWriter } from "../../../extension/mirror/mirror.ts";
 import { openHeld, type Held } from "./held.ts";
 import type { Edit } from "./peer.ts";
 
@@ -10,10 +11,10 @@ type Runtime = {
 };
 const { runtime } = (globalThis as unknown as { chrome: { runtime: Runtime } }).chrome;
 
-let opening: Promise<Held> | undefined;
+let opening: Promise<Held<CopyWriter>> | undefined;
 
 async function commit(edit: Edit): Promise<number> {
-  const held = await (opening ??= openHeld());
+  const held = await (opening ??= openHeld(openForKeeping));
   const began = performance.now();
   await held.edit(edit);
   return performance.now() - began;

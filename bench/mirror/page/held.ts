@@ -1,28 +1,34 @@
-/** The mirror of one spreadsheet, opened by its door, and the changes that the bench makes to it. */
+/** The mirror of one spreadsheet, opened by one of its doors, and the changes that the bench makes to it. */
 import type { Change, Cursor, GridRange, Row } from "@sheetwire/shared/protocol";
-import { openMirror, type Copy, type Mirror } from "../../../extension/mirror/mirror.ts";
+import type { CopyWriter, Mirror } from "../../../extension/mirror/mirror.ts";
 import { VIEW_COLUMNS, VIEW_ROWS, type Cell, type Edit, type Place } from "./peer.ts";
 
 export const SPREADSHEET_ID = "bench-of-the-mirror-0123456789";
 export const SHEET_ID = 7;
 
-export type Held = {
-  readonly mirror: Mirror;
-  readonly copy: Copy;
+export type Held<C> = {
+  readonly mirror: Mirror<C>;
+  readonly copy: C;
   edit: (edit: Edit) => Promise<void>;
   insertTop: (cells: Cell[]) => Promise<void>;
   /** What a load has put there. */
   stands: (cursor: Cursor, rows: number) => void;
 };
 
-export async function openHeld(): Promise<Held> {
-  const opened = await openMirror();
+/** Opens the mirror, and its copy of the sheet. */
+export async function openCopy<C>(
+  open: () => Promise<{ ok: true; mirror: Mirror<C> } | { ok: false; why: string; detail: string }>,
+): Promise<{ mirror: Mirror<C>; copy: C }> {
+  const opened = await open();
   if (!opened.ok) throw new Error(`The mirror was not opened: ${opened.why}, ${opened.detail}`);
-  const { mirror } = opened;
-  const copy = mirror.of(SPREADSHEET_ID);
-  const sheets = await copy.sheets();
-  let cursor = sheets?.cursor;
-  let rowCount = sheets?.sheets[0]?.rows ?? 0;
+  return { mirror: opened.mirror, copy: opened.mirror.of(SPREADSHEET_ID) };
+}
+
+/** Opens the mirror for whoever changes the copy. */
+export async function openHeld<C extends CopyWriter>(open: Parameters<typeof openCopy<C>>[0]): Promise<Held<C>> {
+  const { mirror, copy } = await openCopy(open);
+  let cursor = await copy.cursor();
+  let rowCount: number | undefined;
 
   const take = async (change: (common: Common) => Change): Promise<void> => {
     if (!cursor) throw new Error("No copy is held.");
@@ -35,12 +41,13 @@ export async function openHeld(): Promise<Held> {
   return {
     mirror,
     copy,
-    edit: ({ row, column, cell }) =>
-      take((common) => ({ kind: "cells", ...common, at: { row, column }, cells: [[cell]] })),
-    insertTop: (cells: Row) => {
+    edit: ({ row, column, cell, was }) =>
+      take((common) => ({ kind: "cells", ...common, at: { row, column }, cells: [[cell]], was: [[was]] })),
+    async insertTop(cells: Row) {
+      rowCount ??= (await copy.sheets())?.sheets[0]?.rows ?? 0;
       const kept: [number, number] = [0, rowCount];
       rowCount += 1;
-      return take((common) => ({ kind: "rows", ...common, runs: [{ put: [cells] }, { keep: kept }] }));
+      await take((common) => ({ kind: "rows", ...common, runs: [{ put: [cells] }, { keep: kept }] }));
     },
     stands(at, rows) {
       cursor = at;

@@ -1,13 +1,13 @@
 /** The product's own mirror, by its door. */
 import type { SnapshotHead } from "@sheetwire/shared/protocol";
-import type { SnapshotWriter } from "../../../extension/mirror/mirror.ts";
+import { openMirror, type Copy, type SnapshotWriter } from "../../../extension/mirror/mirror.ts";
 import { fetchSnapshot } from "../../../extension/sync/snapshot.ts";
 import { openHeld, SHEET_ID, SPREADSHEET_ID, viewOf, type Held } from "./held.ts";
 import type { Cell, Peer } from "./peer.ts";
 
 const PIECE_BYTES = 64 * 1_024;
 
-let held: Held;
+let held: Held<Copy>;
 
 /** Takes a snapshot the way the extension does. */
 async function take(answer: () => Promise<Response>): Promise<void> {
@@ -48,7 +48,7 @@ function inPieces(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<Arr
 }
 
 export const peer: Peer = {
-  open: async () => void (held = await openHeld()),
+  open: async () => void (held = await openHeld(openMirror)),
   load: (snapshot) => take(() => Promise.resolve(new Response(inPieces(snapshot)))),
   loadFrom: (url) => take(() => fetch(url)),
   edit: (edit) => held.edit(edit),

@@ -5,7 +5,8 @@
 export type Scalar = null | boolean | number | string;
 export type RichCell = { v: Scalar; f?: string; d?: string; e?: string };
 export type Cell = Scalar | RichCell;
-export type Edit = { row: number; column: number; cell: Cell };
+/** `was` is what the cell held before: the relay says it with each edit of a row that it knows. */
+export type Edit = { row: number; column: number; cell: Cell; was: Cell };
 export type Place = { row: number; column: number };
 /** An answer that floor cannot give: it moves bytes and does not look at them. */
 export type Moved = { bytes: number };

@@ -42,9 +42,7 @@ export async function askBackground({ engine, rows, snapshot, asks, found }: Ask
 let editCount = 0;
 function nextEdit(model: Model): Edit {
   editCount += 1;
-  const edit = { row: (editCount * 7_919) % model.rows.length, column: editCount % 18, cell: `committed ${editCount}` };
-  model.edit(edit);
-  return edit;
+  return model.edit((editCount * 7_919) % model.rows.length, editCount % 18, `committed ${editCount}`);
 }
 
 async function wakes({ mirror, bare }: ExtensionStage, model: Model): Promise<Found["figures"]> {

@@ -215,7 +215,6 @@ async function editInTurns(model: Model, count: number, peers: readonly PeerName
       timesOf(times, peer).push(...(await page(peer).ask<number[]>("edits", part)));
     }
   }
-  for (const edit of edits) model.edit(edit);
   return times;
 }
 
@@ -224,7 +223,6 @@ async function streamedEdits(round: Round, peers: readonly PeerName[], page: Pag
   for (let turn = 0; turn < round.rounds; turn += 1) {
     const edits = editsOn(round.model, round.streamedEdits);
     for (const peer of turned(peers, turn)) timesOf(times, peer).push(await page(peer).ask<number>("stream", edits));
-    for (const edit of edits) round.model.edit(edit);
   }
   tell("edits", "ms", times);
   // All that was edited is there: the whole sheet as text says so.
@@ -262,11 +260,12 @@ const placeAt = (n: number, rows: number): number =>
   Math.floor(((n * 0.618_033_988_75 + 0.1) % 1) * Math.max(1, rows - 60));
 
 let editCount = 0;
+/** Edits in the order in which they are to be made; the model has them already. */
 function editsOn(model: Model, count: number): Edit[] {
   return Array.from({ length: count }, () => {
     editCount += 1;
     const cell = editCount % 3 === 0 ? editCount * 1.5 : editCount % 3 === 1 ? `edited ${editCount}` : editCount;
-    return { row: placeAt(editCount, model.rows.length), column: editCount % 18, cell };
+    return model.edit(placeAt(editCount, model.rows.length), editCount % 18, cell);
   });
 }
 
