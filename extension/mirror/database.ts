@@ -1,4 +1,3 @@
-import { Dexie } from "dexie";
 import type { Change, Cursor, Row, Sheet, SnapshotHead, Spreadsheet } from "@sheetwire/shared/protocol";
 import type { Layout } from "./image/image.ts";
 import type { ChangeSummary } from "./summary.ts";
@@ -74,30 +73,6 @@ export type LogRecord = {
 
 export type MirrorStore = "copies" | "grids" | "packed" | "log";
 
-/** The schema and its versions; from its opening on, transactions use the browser's own handle. */
-class Schema extends Dexie {
-  constructor(name: string) {
-    super(name, { autoOpen: false });
-    this.version(1).stores({
-      spreadsheets: "spreadsheetId",
-      sheets: "[copy+sheetId]",
-      blocks: "[copy+sheetId+block]",
-      changes: "[spreadsheetId+seq]",
-    });
-    // Rows as structured clones became packed blocks. What was held is fetched again: it is the relay's anyway.
-    this.version(MIRROR_VERSION).stores({
-      spreadsheets: null,
-      sheets: null,
-      blocks: null,
-      changes: null,
-      copies: "spreadsheetId",
-      grids: "++place, copy",
-      packed: "",
-      log: "[spreadsheetId+first]",
-    });
-  }
-}
-
 /** The database, open. */
 export class MirrorDatabase {
   readonly name: string;
@@ -130,45 +105,46 @@ export class MirrorDatabase {
   }
 }
 
-/** Dexie counts native versions in tens. */
+/** Native versions count in tens, as they have from the first on. */
 const NATIVE_VERSION = MIRROR_VERSION * 10;
 
 /**
- * Opens the database as it is where it has our version, which is nearly always: that is one request. Otherwise Dexie
- * makes or upgrades it. One of a newer version is left as it is, and named.
+ * Makes the stores of our version. Version 1 had rows as structured clones: what was held is fetched again, for it is the
+ * relay's anyway.
  */
+function makeStores(raw: IDBDatabase): void {
+  for (const name of raw.objectStoreNames) raw.deleteObjectStore(name);
+  raw.createObjectStore("copies", { keyPath: "spreadsheetId" });
+  raw.createObjectStore("grids", { keyPath: "place", autoIncrement: true }).createIndex("copy", "copy");
+  raw.createObjectStore("packed");
+  raw.createObjectStore("log", { keyPath: ["spreadsheetId", "first"] });
+}
+
+/** Opens the database, makes or upgrades it where that is due. One of a newer version is left as it is, and named. */
 export async function openDatabase(name: string, onLost: () => void): Promise<MirrorDatabase | { newer: number }> {
   for (;;) {
-    const raw = await openAsItIs(name);
-    if (raw?.version === NATIVE_VERSION) return new MirrorDatabase(raw, onLost);
-    raw?.close();
-    if (raw && raw.version > NATIVE_VERSION) return { newer: raw.version / 10 };
-    const schema = new Schema(name);
     try {
-      await schema.open();
+      return new MirrorDatabase(await opened(name, NATIVE_VERSION), onLost);
     } catch (error) {
-      // Another context has made it newer since we looked: then the next look says so.
       if (!(error instanceof Error) || error.name !== "VersionError") throw error;
-    } finally {
-      schema.close();
     }
+    const newer = await opened(name);
+    newer.close();
+    // It may have been made anew in between.
+    if (newer.version > NATIVE_VERSION) return { newer: newer.version / 10 };
   }
 }
 
-/** The database in whatever version it has, or nothing where there is none; none is made. */
-function openAsItIs(name: string): Promise<IDBDatabase | undefined> {
+/** The database of this version; without one, as it is. */
+function opened(name: string, version?: number): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
-    const request = indexedDB.open(name);
-    let isAbsent = false;
+    const request = indexedDB.open(name, version);
     request.onupgradeneeded = () => {
-      isAbsent = true;
-      request.transaction?.abort();
+      if (version === undefined) request.transaction?.abort();
+      else makeStores(request.result);
     };
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => {
-      if (isAbsent) resolve(undefined);
-      else reject(request.error ?? new Error("The database could not be opened."));
-    };
+    request.onerror = () => reject(request.error ?? new Error("The database could not be opened."));
   });
 }
 

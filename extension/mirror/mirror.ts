@@ -5,7 +5,7 @@
  */
 import type { Change, Cursor, GridRange, Sheet, SnapshotHead } from "@sheetwire/shared/protocol";
 import { MIRROR_NAME, openDatabase, type MirrorDatabase } from "./database.ts";
-import { createNotices, type Notice } from "./notices.ts";
+import { createNotices, type Notice, type Notices } from "./notices.ts";
 import { createHistory, pastViews, type CellHistory, type Moment, type NotKept } from "./past.ts";
 import { createReader, type Viewport } from "./reader.ts";
 import { settled } from "./requests.ts";
@@ -132,8 +132,9 @@ type MakeCopy<C> = (needs: {
   database: MirrorDatabase;
   spreadsheetId: string;
   views: Views;
-  writing: Omit<Writer, "stop">;
-}) => C;
+  notices: Notices;
+  options: MirrorOptions;
+}) => { copy: C; stop: () => void };
 
 async function open<C>(name: string, options: MirrorOptions, make: MakeCopy<C>): Promise<Opened<C>> {
   let isLost = false;
@@ -151,21 +152,14 @@ async function open<C>(name: string, options: MirrorOptions, make: MakeCopy<C>):
     return { ok: false, why: "failed", detail: error instanceof Error ? error.name : "unknown" };
   }
   const notices = createNotices(name);
-  const made = new Map<string, { copy: C; writer: Writer; sheets: CopyWriter["sheets"] }>();
-  const of = (spreadsheetId: string): { copy: C; writer: Writer; sheets: CopyWriter["sheets"] } => {
+  type Made = ReturnType<MakeCopy<C>> & Pick<CopyWriter, "sheets">;
+  const made = new Map<string, Made>();
+  const of = (spreadsheetId: string): Made => {
     const known = made.get(spreadsheetId);
     if (known) return known;
     const views = currentViews(database, spreadsheetId, notices.subscribe);
-    const { checkpointAfterMs, now = Date.now, onCheckpointFailed = () => {} } = options;
-    const writer = createWriter(database, spreadsheetId, {
-      tell: notices.tell,
-      now,
-      onCheckpointFailed,
-      ...(checkpointAfterMs === undefined ? {} : { checkpointAfterMs }),
-    });
-    const { stop: _, ...writing } = writer;
     const { sheets } = createReader(views, spreadsheetId);
-    const one = { copy: make({ database, spreadsheetId, views, writing }), writer, sheets };
+    const one = { ...make({ database, spreadsheetId, views, notices, options }), sheets };
     made.set(spreadsheetId, one);
     return one;
   };
@@ -185,33 +179,53 @@ async function open<C>(name: string, options: MirrorOptions, make: MakeCopy<C>):
     close: () => {
       notices.close();
       lostListeners.clear();
-      for (const { writer } of made.values()) writer.stop();
+      for (const { stop } of made.values()) stop();
       database.close();
     },
   };
   return { ok: true, mirror };
 }
 
-const keptCopy: MakeCopy<CopyWriter> = ({ database, spreadsheetId, views, writing }) => {
+const keptCopy: MakeCopy<CopyWriter> = (needs) => {
+  const { database, spreadsheetId, views } = needs;
+  const { stop, ...writing } = writerFor(needs);
   const { sheets } = createReader(views, spreadsheetId);
-  return { sheets, storage: () => storageOf(database, spreadsheetId), ...writing };
+  return { copy: { sheets, storage: () => storageOf(database, spreadsheetId), ...writing }, stop };
 };
 
-const shownCopy: MakeCopy<ShownCopy> = ({ spreadsheetId, views }) => createReader(views, spreadsheetId);
-
-const wholeCopy: MakeCopy<Copy> = ({ database, spreadsheetId, views, writing }) => ({
-  ...createReader(views, spreadsheetId),
-  ...createScans(views, spreadsheetId),
-  ...createHistory(views, spreadsheetId),
-  ...writing,
-  storage: () => storageOf(database, spreadsheetId),
-  at: async (moment) => {
-    const past = await pastViews(views, spreadsheetId, moment);
-    if (!past.ok) return past;
-    const copy: CopyReader = {
-      ...createReader(past.views, spreadsheetId),
-      ...createScans(past.views, spreadsheetId),
-    };
-    return { ok: true, seq: past.seq, copy };
-  },
+const shownCopy: MakeCopy<ShownCopy> = ({ spreadsheetId, views }) => ({
+  copy: createReader(views, spreadsheetId),
+  stop: () => {},
 });
+
+const wholeCopy: MakeCopy<Copy> = (needs) => {
+  const { database, spreadsheetId, views } = needs;
+  const { stop, ...writing } = writerFor(needs);
+  const copy: Copy = {
+    ...createReader(views, spreadsheetId),
+    ...createScans(views, spreadsheetId),
+    ...createHistory(views, spreadsheetId),
+    ...writing,
+    storage: () => storageOf(database, spreadsheetId),
+    at: async (moment) => {
+      const past = await pastViews(views, spreadsheetId, moment);
+      if (!past.ok) return past;
+      const then: CopyReader = {
+        ...createReader(past.views, spreadsheetId),
+        ...createScans(past.views, spreadsheetId),
+      };
+      return { ok: true, seq: past.seq, copy: then };
+    },
+  };
+  return { copy, stop };
+};
+
+function writerFor({ database, spreadsheetId, notices, options }: Parameters<MakeCopy<unknown>>[0]): Writer {
+  const { checkpointAfterMs, now = Date.now, onCheckpointFailed = () => {} } = options;
+  return createWriter(database, spreadsheetId, {
+    tell: notices.tell,
+    now,
+    onCheckpointFailed,
+    ...(checkpointAfterMs === undefined ? {} : { checkpointAfterMs }),
+  });
+}

@@ -70,6 +70,15 @@ export function createWriter(
     blocks.clear();
   };
 
+  /** The first to ask reads what `take` will need, in one transaction; later on others may have written. */
+  function standsAt(): Promise<Cursor | undefined> {
+    if (held) return cursorIn(database.begin(["copies", "log"], "readonly"), spreadsheetId);
+    return inTurn(async () => {
+      held ??= await loadImage(database, spreadsheetId);
+      return held?.image.cursor;
+    });
+  }
+
   /** What arrives while a commit is under way shares the next. */
   function take(changes: readonly Change[], cursor: Cursor): Promise<void> {
     if (changes.length === 0) return Promise.resolve();
@@ -234,7 +243,7 @@ export function createWriter(
   };
 
   return {
-    cursor: () => cursorIn(database.begin(["copies", "log"], "readonly"), spreadsheetId),
+    cursor: standsAt,
     take,
     startSnapshot: (head, etag) => startSnapshot(snapshotNeeds, head, etag),
     continueSnapshot: () => continueSnapshot(snapshotNeeds),

@@ -2,11 +2,13 @@ import { WIDTH_ONE, WIDTH_TWO } from "./format.ts";
 
 /** Up to so many bytes are copied faster one by one. */
 const COPIED_BY_HAND = 48;
+/** Made with the first byte. */
+const FEWEST_BYTES = 64 * 1024;
 
 /** Bytes that grow as they are written, little endian as the machines that browsers run on are. */
 export class ByteWriter {
   at = 0;
-  #bytes = new Uint8Array(64 * 1024);
+  #bytes = new Uint8Array();
   #view = new DataView(this.#bytes.buffer);
 
   reset(): void {
@@ -127,7 +129,7 @@ export class ByteWriter {
   #reserve(bytes: number): void {
     const needed = this.at + bytes;
     if (needed <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2, FEWEST_BYTES));
     grown.set(this.#bytes.subarray(0, this.at));
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);

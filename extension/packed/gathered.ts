@@ -20,6 +20,7 @@ export const HAS_ERROR = 32;
 const KEPT_CELLS = 32 * 1024;
 const KEPT_TEXTS = 8 * 1024;
 const KEPT_BYTES = 1024 * 1024;
+const LEAST_BYTES = 64 * 1024;
 const FEWEST_SLOTS = 2_048;
 const HASH_PRIME = 0x01000193;
 
@@ -30,29 +31,31 @@ export let isWellFormed = true;
 /** From one column's cell to the next one's: that of row r and column c is at `c * stride + r`. */
 export let stride = 1;
 export let columnsRoom = 0;
-export let kinds = new Uint8Array(KEPT_CELLS);
+/** What is kept is made with the first block: most that start are not there to pack. */
+export let kinds = new Uint8Array();
 /** The number that a cell holds, or which text. */
-export let values = new Float64Array(KEPT_CELLS);
+export let values = new Float64Array();
 /** Where there are a formula, a display or an error: the place of the first of them in `sideTexts`. */
-export let sides = new Int32Array(KEPT_CELLS);
+export let sides = new Int32Array();
 /** Which texts formulas, displays and errors are; those of a cell follow each other in that order. */
-export let sideTexts = new Int32Array(KEPT_CELLS);
+export let sideTexts = new Int32Array(256);
 export let sideCount = 0;
 /** 1 for a row that is unknown. */
 export let unknown = new Uint8Array(256);
 export let textCount = 0;
 /** Four numbers of each text: where in the heap, how many bytes, how many UTF-16 units, and one that equal texts share. */
-export let texts = new Int32Array(KEPT_TEXTS * 4);
+export let texts = new Int32Array(1_024);
 /** Open addressing: texts counted from 1, under their hashes; never more than half full. */
 let table = new Int32Array(FEWEST_SLOTS);
-export let heap = new Uint8Array(64 * 1024);
+export let heap = new Uint8Array();
 let words = new DataView(heap.buffer);
 let heapUsed = 0;
 
 /** Makes room in the heap, where nothing is needed any more. */
 export function clearHeap(bytes: number): void {
   heapUsed = 0;
-  if (heap.length > KEPT_BYTES || heap.length < bytes) replaceHeap(Math.max(bytes, 64 * 1024));
+  const needed = Math.max(bytes, LEAST_BYTES);
+  if (heap.length > KEPT_BYTES || heap.length < needed) replaceHeap(needed);
 }
 
 function replaceHeap(bytes: number): void {
@@ -62,7 +65,7 @@ function replaceHeap(bytes: number): void {
 
 /** Begins a block of so many rows at most. What texts of earlier blocks took of the heap stays until `clearHeap`. */
 export function beginBlock(mostRows: number): void {
-  if (kinds.length > KEPT_CELLS) {
+  if (kinds.length === 0 || kinds.length > KEPT_CELLS) {
     makeRoom(KEPT_CELLS);
     columns = 0;
   }
