@@ -160,7 +160,7 @@ export function createRelayHost({ clock, dice, disk, weather, trace }: Needs): R
       readAfter: through((id, seq, most) => disk.log().readAfter(id, seq, most)),
       chainAt: through((id, seq) => disk.log().chainAt(id, seq)),
       floor: through((id) => disk.log().floor(id)),
-      takenPost: through((id, post) => disk.log().takenPost(id, post)),
+      takenPost: through(async (id, post) => disk.log().takenPost(id, post)),
       desk: through((id) => disk.log().desk(id)),
       saveState: through((id, state) => disk.log().saveState(id, state)),
       state: through((id) => disk.log().state(id)),

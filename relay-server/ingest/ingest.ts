@@ -143,49 +143,48 @@ export function createIngest(needs: IngestNeeds): Ingest {
   let committing: Promise<void> | undefined;
   let isClosed = false;
 
-  async function take(
-    spreadsheetId: string,
-    headers: PostHeaders,
-    body: Buffer,
-    round?: CallRound,
-  ): Promise<IngestResult> {
+  function take(spreadsheetId: string, headers: PostHeaders, body: Buffer, round?: CallRound): Promise<IngestResult> {
     const refused = authenticate(needs.keysOf(spreadsheetId), headers, body, now());
-    if (refused) return refused;
+    if (refused) return Promise.resolve(refused);
     const waitMs = rates.take(spreadsheetId);
-    if (waitMs !== undefined) return { ok: false, code: "rate-limited", retryAfterMs: waitMs };
+    if (waitMs !== undefined) return Promise.resolve({ ok: false, code: "rate-limited", retryAfterMs: waitMs });
     const webhookId = headers.id ?? "";
     const bodyHash = hash("sha256", body, "hex");
     const key = `${spreadsheetId} ${webhookId}`;
     const twin = inFlight.get(key);
-    if (twin) return twin.bodyHash === bodyHash ? twin.result : { ok: false, code: "id-reused" };
-    const result = takeOnce(spreadsheetId, webhookId, bodyHash, body, round);
+    if (twin) return twin.bodyHash === bodyHash ? twin.result : Promise.resolve(ID_REUSED);
+    if (isClosed) return Promise.resolve(CLOSED);
+    const { promise: result, resolve: settle, reject } = Promise.withResolvers<IngestResult>();
     inFlight.set(key, { bodyHash, result });
-    try {
-      return await result;
-    } finally {
+    const resolve = (outcome: IngestResult): void => {
       inFlight.delete(key);
+      settle(outcome);
+    };
+    const waiting: Waiting = { spreadsheetId, bytes: body.length, body, webhookId, bodyHash, round, resolve };
+    const looking = log.takenPost(spreadsheetId, webhookId);
+    if (!looking) {
+      wait(waiting);
+      return result;
     }
+    looking.then(
+      (taken) => {
+        if (!taken) wait(waiting);
+        else resolve(taken.bodyHash === bodyHash ? { ok: true, answer: taken.answer } : ID_REUSED);
+      },
+      (error: unknown) => {
+        inFlight.delete(key);
+        reject(error);
+      },
+    );
+    return result;
   }
 
-  async function takeOnce(
-    spreadsheetId: string,
-    webhookId: string,
-    bodyHash: string,
-    body: Buffer,
-    round: CallRound | undefined,
-  ): Promise<IngestResult> {
-    if (isClosed) return CLOSED;
-    const taken = await log.takenPost(spreadsheetId, webhookId);
-    if (taken)
-      return taken.bodyHash === bodyHash ? { ok: true, answer: taken.answer } : { ok: false, code: "id-reused" };
-    if (isClosed) return CLOSED;
-    return new Promise((resolve) => {
-      const bytes = body.length;
-      const full = lanes.put({ spreadsheetId, bytes, body, webhookId, bodyHash, round, resolve });
-      if (full === "lane-full") resolve({ ok: false, code: "rate-limited", retryAfterMs: 1_000 });
-      else if (full) resolve({ ok: false, code: "busy", retryAfterMs: 1_000 });
-      else turning ??= turns();
-    });
+  function wait(waiting: Waiting): void {
+    if (isClosed) return waiting.resolve(CLOSED);
+    const full = lanes.put(waiting);
+    if (full === "lane-full") waiting.resolve({ ok: false, code: "rate-limited", retryAfterMs: 1_000 });
+    else if (full) waiting.resolve({ ok: false, code: "busy", retryAfterMs: 1_000 });
+    else turning ??= turns();
   }
 
   /** Takes turns as long as anything waits. What arrives while one is under way has the next. */
@@ -418,6 +417,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
   };
 }
 
+const ID_REUSED: IngestResult = { ok: false, code: "id-reused" };
 const CLOSED: IngestResult = { ok: false, code: "shutting-down", retryAfterMs: 1_000 };
 
 function refusalOf(error: unknown): Extract<IngestResult, { ok: false }> {

@@ -38,7 +38,8 @@ export interface ChangeLog {
   chainAt(spreadsheetId: string, seq: number): Promise<string | undefined>;
   /** The seq before the oldest change that can still be read; 0 while nothing was trimmed. */
   floor(spreadsheetId: string): Promise<number>;
-  takenPost(spreadsheetId: string, webhookId: string): Promise<TakenPost | undefined>;
+  /** Nothing, and at once, when it is known without a look into the store that no such post was taken. */
+  takenPost(spreadsheetId: string, webhookId: string): Promise<TakenPost | undefined> | undefined;
   desk(spreadsheetId: string): Promise<string | undefined>;
   saveState(spreadsheetId: string, state: StateToStore): Promise<void>;
   state(spreadsheetId: string): Promise<StoredState | undefined>;

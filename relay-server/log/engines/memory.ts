@@ -101,8 +101,9 @@ export function createMemoryLog(needs: Needs): ChangeLog {
     async floor(spreadsheetId) {
       return records.get(spreadsheetId)?.floor.seq ?? 0;
     },
-    async takenPost(spreadsheetId, webhookId) {
-      return postOf(spreadsheetId, webhookId);
+    takenPost(spreadsheetId, webhookId) {
+      const found = postOf(spreadsheetId, webhookId);
+      return found && Promise.resolve(found);
     },
     async desk(spreadsheetId) {
       return records.get(spreadsheetId)?.desk;

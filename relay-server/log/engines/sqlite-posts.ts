@@ -1,6 +1,7 @@
 /** Taken posts: one row for what a commit brought to a spreadsheet, found by fingerprints held in memory. */
 import type { DatabaseSync } from "node:sqlite";
 import * as z from "zod";
+import { takenInBetween } from "../entry.ts";
 import type { TakenPost } from "../log.ts";
 import { packPrints, printOf, Prints, unpackPrints, type Print } from "../prints.ts";
 
@@ -40,8 +41,11 @@ export function createPostRows(db: DatabaseSync) {
     for (const print of unpackPrints(bytes(row["prints"]))) prints.remove(print, id);
   }
 
-  function find(spreadsheetId: string, key: number, webhookId: string): TakenPost | undefined {
-    for (const id of prints.find(printOf(spreadsheetId, webhookId))) {
+  const find = (spreadsheetId: string, key: number, webhookId: string): TakenPost | undefined =>
+    findAt(printOf(spreadsheetId, webhookId), key, webhookId);
+
+  function findAt(print: Print, key: number, webhookId: string): TakenPost | undefined {
+    for (const id of prints.find(print)) {
       const row = sql.find.get(id);
       if (!row || Number(row["spreadsheet_key"]) !== key) continue;
       const record = recordsSchema.parse(JSON.parse(String(row["records"]))).find(([held]) => held === webhookId);
@@ -56,9 +60,19 @@ export function createPostRows(db: DatabaseSync) {
     learn,
     find,
 
-    /** Stores what one commit brought; what it returns is to be called once that is durable. */
+    /** Whether it can have been taken, without asking the store. */
+    mayHold: (spreadsheetId: string, webhookId: string): boolean =>
+      prints.find(printOf(spreadsheetId, webhookId)).length > 0,
+
+    /**
+     * Stores what one commit brought, unless one of it was taken before; what it returns is to be called once that is
+     * durable.
+     */
     add(spreadsheetId: string, key: number, posts: readonly TakenPost[]): () => void {
       const own: Print[] = posts.map((post) => printOf(spreadsheetId, post.webhookId));
+      own.forEach((print, at) => {
+        if (findAt(print, key, posts[at]?.webhookId ?? "")) throw takenInBetween();
+      });
       const records = JSON.stringify(posts.map(({ webhookId, bodyHash, answer }) => [webhookId, bodyHash, answer]));
       const takenAt = posts.reduce((latest, post) => Math.max(latest, post.takenAt), 0);
       const id = Number(sql.add.run(key, takenAt, packPrints(own), records).lastInsertRowid);

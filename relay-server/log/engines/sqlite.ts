@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { FIRST_CHAIN } from "@sheetwire/shared/digest";
 import { SQLITE_CORRUPT, SQLITE_FULL, sqliteCodeOf, type Store } from "../../store/store.ts";
-import { additionsOf, entriesOf, takenInBetween } from "../entry.ts";
+import { additionsOf, entriesOf } from "../entry.ts";
 import {
   DamagedError,
   DiskFullError,
@@ -212,9 +212,6 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
           }
           store.wrote(PAGES_OF_AN_ADDITION * 4_096);
           if (made.length > 0) sql.move.run(addition.after.seq, addition.after.chain, key);
-          for (const post of addition.posts) {
-            if (posts.find(spreadsheetId, key, post.webhookId)) throw takenInBetween();
-          }
           if (addition.posts.length > 0) later.push(posts.add(spreadsheetId, key, addition.posts));
           if (addition.desk !== undefined) sql.setDesk.run(key, addition.desk, crc32(addition.desk, key));
           return { record, after: addition.after, made };
@@ -250,9 +247,10 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     async floor(spreadsheetId) {
       return find(spreadsheetId)?.floor.seq ?? 0;
     },
-    async takenPost(spreadsheetId, webhookId) {
+    takenPost(spreadsheetId, webhookId) {
+      if (!posts.mayHold(spreadsheetId, webhookId)) return undefined;
       const found = find(spreadsheetId);
-      return found && posts.find(spreadsheetId, found.key, webhookId);
+      return Promise.resolve(found && posts.find(spreadsheetId, found.key, webhookId));
     },
     async desk(spreadsheetId) {
       const found = find(spreadsheetId);
