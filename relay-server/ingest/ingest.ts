@@ -154,28 +154,29 @@ export function createIngest(needs: IngestNeeds): Ingest {
     const twin = inFlight.get(key);
     if (twin) return twin.bodyHash === bodyHash ? twin.result : Promise.resolve(ID_REUSED);
     if (isClosed) return Promise.resolve(CLOSED);
-    const { promise: result, resolve: settle, reject } = Promise.withResolvers<IngestResult>();
-    inFlight.set(key, { bodyHash, result });
-    const resolve = (outcome: IngestResult): void => {
-      inFlight.delete(key);
-      settle(outcome);
-    };
-    const waiting: Waiting = { spreadsheetId, bytes: body.length, body, webhookId, bodyHash, round, resolve };
     const looking = log.takenPost(spreadsheetId, webhookId);
-    if (!looking) {
-      wait(waiting);
-      return result;
-    }
-    looking.then(
-      (taken) => {
-        if (!taken) wait(waiting);
-        else resolve(taken.bodyHash === bodyHash ? { ok: true, answer: taken.answer } : ID_REUSED);
-      },
-      (error: unknown) => {
+    let isOver = false;
+    const result = new Promise<IngestResult>((settle, fail) => {
+      const resolve = (outcome: IngestResult): void => {
+        isOver = true;
         inFlight.delete(key);
-        reject(error);
-      },
-    );
+        settle(outcome);
+      };
+      const waiting: Waiting = { spreadsheetId, bytes: body.length, body, webhookId, bodyHash, round, resolve };
+      if (!looking) return wait(waiting);
+      looking.then(
+        (taken) => {
+          if (!taken) wait(waiting);
+          else resolve(taken.bodyHash === bodyHash ? { ok: true, answer: taken.answer } : ID_REUSED);
+        },
+        (error: unknown) => {
+          inFlight.delete(key);
+          fail(error);
+        },
+      );
+    });
+    // One that was refused at once is not under way.
+    if (!isOver) inFlight.set(key, { bodyHash, result });
     return result;
   }
 
