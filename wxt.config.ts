@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { defineConfig } from "wxt";
 import { manifest } from "./manifest.config.ts";
 
@@ -29,6 +30,8 @@ export default defineConfig({
   webExt: { disabled: true },
   vite: () => ({
     plugins: [withoutWords],
+    // Written for the browsers we ask for; what is found by name is for those of 2015, and larger.
+    resolve: { alias: { dexie: resolve(import.meta.dirname, "node_modules/dexie/dist/modern/dexie.mjs") } },
     oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
     build: { target: "es2023" },
   }),

@@ -1,4 +1,4 @@
-/** The extension's mirror without a browser: its connection, sync and copy over a WebSocket of Node. */
+/** The extension's mirror without a browser: its connection, sync and Dexie copy over a WebSocket of Node. */
 import "fake-indexeddb/auto";
 import { createConnection } from "../../extension/connection/connection.ts";
 import { openMirror } from "../../extension/mirror/mirror.ts";

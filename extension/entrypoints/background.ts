@@ -18,7 +18,6 @@ const TELL_EVERY_MS = 100;
 
 /** Everything is registered synchronously: the browser starts the background for a message and hands it over at once. */
 export default defineBackground({
-  type: "module",
   main() {
     const client = `extension ${browser.runtime.getManifest().version}`;
     /** Which spreadsheet a tab shows; kept in `storage.session` for the next life of the background. */
@@ -38,22 +37,23 @@ export default defineBackground({
       const timer = setTimeout(run, ms);
       return () => clearTimeout(timer);
     };
-    const keeper = createKeeper({
-      mirror: async () => {
-        const onCheckpointFailed = (error: unknown): void => report("checkpoint", error);
-        mirror ??= openForKeeping(undefined, { onCheckpointFailed }).then((opened) => {
-          if (opened.ok) {
-            opened.mirror.onLost(() => {
-              mirror = undefined;
-              seen("open again", keeper.mirrorLost());
-            });
-          }
-          return opened;
-        });
-        const opened = await mirror;
-        if (!opened.ok && opened.why === "failed") mirror = undefined;
+    async function openedMirror(): ReturnType<typeof openForKeeping> {
+      const onCheckpointFailed = (error: unknown): void => report("checkpoint", error);
+      mirror ??= openForKeeping(undefined, { onCheckpointFailed }).then((opened) => {
+        if (opened.ok) {
+          opened.mirror.onLost(() => {
+            mirror = undefined;
+            seen("open again", keeper.mirrorLost());
+          });
+        }
         return opened;
-      },
+      });
+      const opened = await mirror;
+      if (!opened.ok && opened.why === "failed") mirror = undefined;
+      return opened;
+    }
+    const keeper = createKeeper({
+      mirror: openedMirror,
       settings: loadSettings,
       connect: (relayUrl) =>
         createConnection(relayUrl, client, {
@@ -143,15 +143,17 @@ export default defineBackground({
     setInterval(() => seen("tick", keeper.tick()), TICK_EVERY_MS);
 
     async function boot(): Promise<void> {
+      const stored = await browser.storage.session.get(["looks", "tabs"]);
+      const looks = looksSchema.safeParse(stored["looks"]);
+      // Whoever was looking waits for the mirror: it opens while the rest is seen to.
+      if (looks.success && Object.keys(looks.data).length > 0) seen("open", openedMirror());
       await lockSettings();
       await browser.sidePanel?.setOptions({ enabled: false });
       if (!(await browser.alarms.get(ALARM))) await browser.alarms.create(ALARM, { periodInMinutes: 1 });
-      const stored = await browser.storage.session.get(["looks", "tabs"]);
       const heldTabs = tabsSchema.safeParse(stored["tabs"]);
       for (const [tabId, spreadsheetId] of Object.entries(heldTabs.success ? heldTabs.data : {})) {
         if (!tabs.has(Number(tabId))) tabs.set(Number(tabId), spreadsheetId);
       }
-      const looks = looksSchema.safeParse(stored["looks"]);
       if (looks.success) await keeper.resume(looks.data);
     }
     seen("boot", boot());

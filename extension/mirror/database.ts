@@ -105,46 +105,38 @@ export class MirrorDatabase {
   }
 }
 
-/** Native versions count in tens, as they have from the first on. */
+/** Dexie counts the browser's versions in tens. */
 const NATIVE_VERSION = MIRROR_VERSION * 10;
 
 /**
- * Makes the stores of our version. Version 1 had rows as structured clones: what was held is fetched again, for it is the
- * relay's anyway.
+ * Opens the database. Nearly always it has our version, and that is one request. Where it has to be made or upgraded Dexie
+ * does so, and is loaded only then. One of a newer version is left as it is, and named.
  */
-function makeStores(raw: IDBDatabase): void {
-  for (const name of raw.objectStoreNames) raw.deleteObjectStore(name);
-  raw.createObjectStore("copies", { keyPath: "spreadsheetId" });
-  raw.createObjectStore("grids", { keyPath: "place", autoIncrement: true }).createIndex("copy", "copy");
-  raw.createObjectStore("packed");
-  raw.createObjectStore("log", { keyPath: ["spreadsheetId", "first"] });
-}
-
-/** Opens the database, makes or upgrades it where that is due. One of a newer version is left as it is, and named. */
 export async function openDatabase(name: string, onLost: () => void): Promise<MirrorDatabase | { newer: number }> {
   for (;;) {
-    try {
-      return new MirrorDatabase(await opened(name, NATIVE_VERSION), onLost);
-    } catch (error) {
-      if (!(error instanceof Error) || error.name !== "VersionError") throw error;
-    }
-    const newer = await opened(name);
-    newer.close();
-    // It may have been made anew in between.
-    if (newer.version > NATIVE_VERSION) return { newer: newer.version / 10 };
+    const raw = await openAsItIs(name);
+    if (raw?.version === NATIVE_VERSION) return new MirrorDatabase(raw, onLost);
+    raw?.close();
+    if (raw && raw.version > NATIVE_VERSION) return { newer: raw.version / 10 };
+    const { makeOrUpgrade } = await import("./schema.ts");
+    await makeOrUpgrade(name, MIRROR_VERSION);
   }
 }
 
-/** The database of this version; without one, as it is. */
-function opened(name: string, version?: number): Promise<IDBDatabase> {
+/** The database in whatever version it has, or nothing where there is none; none is made. */
+function openAsItIs(name: string): Promise<IDBDatabase | undefined> {
   return new Promise((resolve, reject) => {
-    const request = indexedDB.open(name, version);
+    const request = indexedDB.open(name);
+    let isAbsent = false;
     request.onupgradeneeded = () => {
-      if (version === undefined) request.transaction?.abort();
-      else makeStores(request.result);
+      isAbsent = true;
+      request.transaction?.abort();
     };
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error("The database could not be opened."));
+    request.onerror = () => {
+      if (isAbsent) resolve(undefined);
+      else reject(request.error ?? new Error("The database could not be opened."));
+    };
   });
 }
 
