@@ -161,6 +161,8 @@ export function createWriter(
     asked.onsuccess = () => {
       hasMoved = asked.result?.revision !== revision;
       if (hasMoved) giveUp(transaction);
+      // It need not wait until this has been told that the record is in; where it is not, nothing is committed.
+      else transaction.commit();
     };
     try {
       await done;

@@ -18,7 +18,8 @@ const NEEDS_QUOTES = /[",\r\n]/;
 /** RFC 4180: a field with a comma, a quote or a line break stands in quotes. */
 export const csvField = (text: string): string => (NEEDS_QUOTES.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+/** Made when a text is read for the first time: a background that is woken for an edit may never read one. */
+let utf8: TextDecoder | undefined;
 
 export class PackedBlock {
   readonly rowCount: number;
@@ -186,6 +187,7 @@ export class PackedBlock {
       heap = pieces.join("");
     } else {
       try {
+        utf8 ??= new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
         heap = utf8.decode(bytes);
       } catch {
         throw new BrokenBlockError("The texts of a block are no UTF-8.");

@@ -2,7 +2,10 @@ import { LOWER_E, MINUS, NINE, POINT, ZERO } from "./ascii.ts";
 import { heap } from "./gathered.ts";
 
 /** Powers of ten that are exact as floats. */
-const EXACT_POWERS = Float64Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
+const EXACT_POWERS = [
+  1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
+  1e21, 1e22,
+] as const;
 
 /**
  * Reads the JSON number at `from` of the heap into a place of `into`, and answers where it ends; -1 where there is none, or none that is

@@ -11,10 +11,12 @@ type Runtime = {
 };
 const { runtime } = (globalThis as unknown as { chrome: { runtime: Runtime } }).chrome;
 
-let opening: Promise<Held<CopyWriter>> | undefined;
+/** Begun at once, as the extension's background does when somebody was looking at a sheet. */
+const opening: Promise<Held<CopyWriter>> = openHeld(openForKeeping);
+opening.catch(() => undefined);
 
 async function commit(edit: Edit): Promise<number> {
-  const held = await (opening ??= openHeld(openForKeeping));
+  const held = await opening;
   const began = performance.now();
   await held.edit(edit);
   return performance.now() - began;

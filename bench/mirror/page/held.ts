@@ -31,6 +31,7 @@ export async function openHeld<C extends CopyWriter>(open: Parameters<typeof ope
   let rowCount: number | undefined;
 
   const take = async (change: (common: Common) => Change): Promise<void> => {
+    cursor ??= await copy.cursor();
     if (!cursor) throw new Error("No copy is held.");
     cursor = { ...cursor, seq: cursor.seq + 1 };
     await copy.take(
