@@ -107,6 +107,9 @@ export function createCaller(needs: CallerNeeds): Caller {
       return;
     }
     const moment = now();
+    // What a clock that was set back since has left in the future does not wait for it.
+    if (entry.retryAt !== undefined) entry.retryAt = Math.min(entry.retryAt, moment + limits.tickEveryMs);
+    if (entry.openSince !== undefined) entry.openSince = Math.min(entry.openSince, moment);
     if (standing.openItems === 0 && standing.unprovenRows === 0) entry.openSince = undefined;
     else entry.openSince ??= moment;
     if ((standing.lastHeardAt ?? 0) > entry.endedAt) entry.fruitless = 0;

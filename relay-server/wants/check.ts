@@ -1,6 +1,7 @@
 /** What is open on the desk, and how a check puts more there. */
 import { limits } from "@sheetwire/shared/limits";
 import type { SpreadsheetState } from "../sheets/sheets.ts";
+import { noteClock } from "./clock.ts";
 import { sheetDeskOf, usedCells, type Desk, type SheetDesk } from "./desk.ts";
 import { lengthOf } from "./stretches.ts";
 
@@ -18,6 +19,7 @@ export type OpenWork = {
 
 /** Costs a look at every sheet, not at every row. */
 export function openWork(state: SpreadsheetState, desk: Desk, now: number): OpenWork {
+  noteClock(desk, now);
   let openItems = desk.sheetsSince === undefined ? 0 : 1;
   let unknownRows = 0;
   let unprovenRows = 0;

@@ -96,8 +96,11 @@ export type Lease = {
 
 export type Desk = {
   order: number;
-  /** The relay's own start, in milliseconds: nothing stamped before it is applied over what disagrees. */
-  readonly startedAt: number;
+  /**
+   * The relay's own start, or when it noticed that its clock was set back, in milliseconds: nothing stamped before it is
+   * applied over what disagrees.
+   */
+  startedAt: number;
   sheetsSince: number | undefined;
   sheetsStamp: Stamp | undefined;
   readonly sheets: Map<number, SheetDesk>;

@@ -1,6 +1,7 @@
 import { limits } from "@sheetwire/shared/limits";
 import type { RelayFacts } from "@sheetwire/shared/protocol";
 import type { SpreadsheetState } from "../sheets/sheets.ts";
+import { noteClock } from "./clock.ts";
 import { usedCells, type Desk } from "./desk.ts";
 import { webAppWorks } from "./policy.ts";
 import { lengthOf } from "./stretches.ts";
@@ -13,6 +14,7 @@ const DAY_MS = 24 * 60 * 60_000;
  * comes by itself is the open sidebar's; the web app only ever answers calls (see {@link noteAnswered}).
  */
 export function noteHeard(post: Post, desk: Desk, now: number): void {
+  noteClock(desk, now);
   desk.lastHeardAt = now;
   if (post.cause === "sweep" && post.n === 0 && !webAppWorks(desk.calls, now)) desk.lastSweepAt = now;
   if (post.cause === "call") desk.lastSidebarAt = now;
@@ -38,6 +40,7 @@ export function noteHeard(post: Post, desk: Desk, now: number): void {
 
 /** Notes that the web app answered a call, which asked for everything or not. */
 export function noteAnswered(desk: Desk, now: number, sweepAll: boolean): void {
+  noteClock(desk, now);
   desk.lastHeardAt = now;
   desk.calls = { okAt: now };
   if (sweepAll) desk.lastSweepAt = now;

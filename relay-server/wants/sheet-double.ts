@@ -3,7 +3,7 @@ import { canonicalRow } from "@sheetwire/shared/grid";
 import { digestOfRow, packDigests, seedOf } from "@sheetwire/shared/digest";
 import type { Cause, Cell, Change, Post, Reading, Row, Sheet, Want } from "@sheetwire/shared/protocol";
 import { SpreadsheetState } from "../sheets/sheets.ts";
-import { emptyDesk, foldPost, issueWants, type Desk } from "./wants.ts";
+import { emptyDesk, foldPost, issueWants, noteHeard, type Desk } from "./wants.ts";
 
 export type Grid = { sheetId: number; title: string; columns: number; rows: Cell[][] };
 
@@ -174,6 +174,7 @@ export class RelayDouble {
       this.state.head = { ...this.state.head, seq };
       this.changes.push(change);
     };
+    noteHeard(post, this.desk, now);
     foldPost(post, this.state, this.desk, emit, now);
     return issueWants(post, this.state, this.desk, now);
   }

@@ -5,6 +5,8 @@ import type { Cell, Reading } from "@sheetwire/shared/protocol";
 import { RelayDouble, SheetDouble } from "../sheet-double.ts";
 import { Stamps } from "../stamps.ts";
 
+const DAY_MS = 24 * 3_600_000;
+
 const table = (rows: number, columns: number): Cell[][] =>
   Array.from({ length: rows }, (_row, row) =>
     Array.from({ length: columns }, (_column, column) => `r${row}c${column}`),
@@ -274,6 +276,37 @@ describe("time", () => {
     (late as { cells: Cell[][] }).cells[0]![1] = "from before the restart";
     sheet.now += 1_000;
     relay.desk = { ...relay.desk, startedAt: sheet.now, stamps: new Stamps() };
+    sheet.now += 1_000;
+    relay.run("edit", [late]);
+    expect(relay.rows(7)).toEqual(truth(sheet));
+  });
+});
+
+describe("a clock that was set back", () => {
+  test("does not leave the relay waiting until it is as late again: what is typed is believed", () => {
+    const { sheet, relay } = copied(table(50, 4));
+    // It started while the clock was a day ahead.
+    relay.desk = {
+      ...relay.desk,
+      startedAt: sheet.now + DAY_MS,
+      lastHeardAt: sheet.now + DAY_MS,
+      stamps: new Stamps(),
+    };
+    sheet.now += 1_000;
+    relay.run("edit", [sheet.edit(7, 5, 1, 1, 1)]);
+    sheet.now += 1_000;
+    sheet.grid(7).rows[5]![1] = "typed now";
+    relay.changes.length = 0;
+    relay.take(sheet.post(sheet.newRun(), 0, "edit", [sheet.edit(7, 5, 1, 1, 1)]));
+    expect(relay.changes).toMatchObject([{ kind: "cells", at: { row: 5, column: 1 }, cells: [["typed now"]] }]);
+  });
+
+  test("makes of what was read before it noticed a reason to read again, and no more", () => {
+    const { sheet, relay } = copied(table(50, 4));
+    const late = sheet.edit(7, 5, 1, 1, 1);
+    (late as { cells: Cell[][] }).cells[0]![1] = "from before";
+    sheet.now += 1_000;
+    relay.desk = { ...relay.desk, startedAt: sheet.now + DAY_MS, stamps: new Stamps() };
     sheet.now += 1_000;
     relay.run("edit", [late]);
     expect(relay.rows(7)).toEqual(truth(sheet));
