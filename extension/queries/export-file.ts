@@ -3,10 +3,13 @@ const FOLDER = "exports";
 const KEPT_MS = 10 * 60_000;
 
 /**
- * Writes pieces of text into a file of the extension's own, so that a sheet of any size needs the memory of one piece. The
+ * Writes pieces into a file of the extension's own, so that a sheet of any size needs the memory of one piece. The
  * file is handed over to be saved; older ones are cleared away.
  */
-export async function exportFile(pieces: AsyncGenerator<string>, format: "csv" | "json"): Promise<File> {
+export async function exportFile(
+  pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>,
+  format: "csv" | "json",
+): Promise<File> {
   const root = await navigator.storage.getDirectory();
   const folder = await root.getDirectoryHandle(FOLDER, { create: true });
   await clearOld(folder);

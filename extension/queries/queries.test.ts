@@ -65,6 +65,42 @@ test("what a page asks is answered as the mirror would", async () => {
   expect(await copy.verify()).toEqual(await mirror.of(ID).verify());
 });
 
+test("an earlier moment is asked as the present is, by its seq or its time", async () => {
+  const { mirror, looked } = await asking(films(600));
+  const put = (seq: number, cell: string): Promise<void> =>
+    mirror.of(ID).take(
+      [
+        {
+          kind: "cells",
+          seq,
+          loggedAt: 1_000 * seq,
+          cause: "edit",
+          readAt: [1, 2],
+          sheetId: 0,
+          at: { row: 0, column: 0 },
+          cells: [[cell]],
+        },
+      ],
+      { epoch: "e1", seq, chain },
+    );
+  await put(2, "two");
+  await put(3, "three");
+  const range = { startRowIndex: 0, endRowIndex: 1, startColumnIndex: 0, endColumnIndex: 1 };
+  const copy = looked.of(ID);
+  const [second, first] = [await copy.at({ at: 2_500 }), await copy.at({ seq: 1 })];
+  if (!second.ok || !first.ok) throw new Error("It is kept.");
+  expect([second.seq, first.seq]).toEqual([2, 1]);
+  // Both are asked in turn, though only the last is kept ready.
+  expect((await second.copy.viewport(0, range))?.rows).toEqual([["two"]]);
+  expect((await first.copy.viewport(0, range))?.rows).toEqual([["film 0"]]);
+  expect((await copy.viewport(0, range))?.rows).toEqual([["three"]]);
+  const hits = await Array.fromAsync(first.copy.search("film 0"));
+  expect(hits.map((hit) => hit.row)).toEqual([0]);
+  const [piece] = await Array.fromAsync(second.copy.exportRows(0, "csv"));
+  expect(new TextDecoder().decode(piece).split("\r\n")[0]).toBe("two,0,TRUE");
+  expect(await copy.at({ seq: 99 })).toEqual({ ok: false, code: "not-kept", kept: 3 });
+});
+
 test("hits and pieces of an export arrive in order and completely, with progress", async () => {
   const { looked } = await asking(films(2_000));
   const hits: Hit[] = [];
@@ -74,7 +110,7 @@ test("hits and pieces of an export arrive in order and completely, with progress
   expect(hits.map((hit) => hit.row)).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
   expect(last).toEqual([2_000, 2_000]);
   let text = "";
-  for await (const piece of looked.of(ID).exportRows(0, "csv")) text += piece;
+  for await (const piece of looked.of(ID).exportRows(0, "csv")) text += new TextDecoder().decode(piece);
   expect(text.split("\r\n").slice(0, 3)).toEqual(["film 0,0,TRUE", "film 1,1,FALSE", "film 2,2,TRUE"]);
   expect(text.split("\r\n").length).toBe(2_001);
 });

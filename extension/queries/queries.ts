@@ -3,18 +3,35 @@
  * through millions of cells is asked of a worker, which is started with the first such question, so that the page goes on
  * moving. What comes in many pieces is handed over as it is asked for: whoever reads slowly holds the worker back.
  */
-import { openForShowing, type Copy, type Mirror, type Notice, type ShownCopy } from "../mirror/mirror.ts";
+import {
+  openForShowing,
+  type Copy,
+  type Mirror,
+  type Moment,
+  type NotKept,
+  type Notice,
+  type ShownCopy,
+} from "../mirror/mirror.ts";
 import { keepOpen, type Opens, type Refused } from "./kept-open.ts";
-import type { Answer, Line, Method, Question } from "./talk.ts";
+import type { Answer, Asked, Line, Method, Question } from "./talk.ts";
 
-/** What takes long, of one copy. */
-export type LongLooks = Pick<Copy, "history" | "search" | "columnStatistics" | "rangeSum" | "verify" | "exportRows"> & {
+/** What takes long, of a copy of whatever time. */
+type Scans = Pick<Copy, "search" | "columnStatistics" | "rangeSum" | "verify" | "exportRows"> & {
   /** Writes a sheet into a file of the browser's own, piece by piece, and hands the file over. */
   exportFile: (
     sheetId: number,
     format: "csv" | "json",
     options?: { signal?: AbortSignal; onProgress?: (rows: number, ofRows: number) => void },
   ) => Promise<File>;
+};
+
+/** A copy as it was. */
+export type PastLooks = Pick<Copy, "sheets" | "viewport"> & Scans;
+
+export type LongLooks = Scans & {
+  history: Copy["history"];
+  /** The copy as it was, as far back as what went is kept. */
+  at: (moment: Moment) => Promise<{ ok: true; seq: number; copy: PastLooks } | NotKept>;
 };
 
 /** What a surface asks of a copy. */
@@ -59,6 +76,7 @@ export async function openQueries(needs: QueriesNeeds = {}): Promise<{ ok: true;
     viewport: async (...range) => (await here.mirror()).of(spreadsheetId).viewport(...range),
     changes: async (afterSeq) => (await here.mirror()).of(spreadsheetId).changes(afterSeq),
     history: (...cell) => long(spreadsheetId).history(...cell),
+    at: (moment) => long(spreadsheetId).at(moment),
     search: (...asked) => long(spreadsheetId).search(...asked),
     columnStatistics: (...asked) => long(spreadsheetId).columnStatistics(...asked),
     rangeSum: (...asked) => long(spreadsheetId).rangeSum(...asked),
@@ -115,25 +133,25 @@ export function askOver(line: Line): (spreadsheetId: string) => LongLooks {
 
   type How = { signal?: AbortSignal | undefined; onProgress?: Waiting["onProgress"] };
 
-  async function call<T>(spreadsheetId: string, method: Method, args: unknown[], how: How = {}): Promise<T> {
+  async function call<T>(of: Asked, method: Method, args: unknown[], how: How = {}): Promise<T> {
     const id = (ids += 1);
     how.signal?.throwIfAborted();
     const abort = (): void => line.postMessage({ kind: "stop", id });
     how.signal?.addEventListener("abort", abort);
     try {
-      return await ask<T>({ kind: "call", id, spreadsheetId, method, args }, how.onProgress);
+      return await ask<T>({ kind: "call", id, of, method, args }, how.onProgress);
     } finally {
       how.signal?.removeEventListener("abort", abort);
     }
   }
 
   /** Many pieces: the next ones are asked for when these have been used. */
-  async function* pieces<T>(spreadsheetId: string, method: Method, args: unknown[], how: How): AsyncGenerator<T> {
+  async function* pieces<T>(of: Asked, method: Method, args: unknown[], how: How): AsyncGenerator<T> {
     const id = (ids += 1);
     const abort = (): void => line.postMessage({ kind: "stop", id });
     how.signal?.addEventListener("abort", abort);
     try {
-      line.postMessage({ kind: "begin", id, spreadsheetId, method, args });
+      line.postMessage({ kind: "begin", id, of, method, args });
       for (;;) {
         how.signal?.throwIfAborted();
         const { items, isLast } = await ask<{ items: T[]; isLast: boolean }>({ kind: "more", id }, how.onProgress);
@@ -146,13 +164,25 @@ export function askOver(line: Line): (spreadsheetId: string) => LongLooks {
     }
   }
 
+  const scans = (of: Asked): Scans => ({
+    columnStatistics: (sheetId, column, how) => call(of, "columnStatistics", [sheetId, column], how),
+    rangeSum: (sheetId, range, how) => call(of, "rangeSum", [sheetId, range], how),
+    verify: (how) => call(of, "verify", [], how),
+    exportFile: (sheetId, format, how) => call(of, "exportFile", [sheetId, format], how),
+    search: (text, { most, ...how } = {}) => pieces(of, "search", [text, most], how),
+    exportRows: (sheetId, format, how = {}) => pieces(of, "exportRows", [sheetId, format], how),
+  });
+  const past = (of: Asked): PastLooks => ({
+    ...scans(of),
+    sheets: () => call(of, "sheets", []),
+    viewport: (...range) => call(of, "viewport", range),
+  });
   return (spreadsheetId) => ({
-    history: (...cell) => call(spreadsheetId, "history", cell),
-    columnStatistics: (sheetId, column, how) => call(spreadsheetId, "columnStatistics", [sheetId, column], how),
-    rangeSum: (sheetId, range, how) => call(spreadsheetId, "rangeSum", [sheetId, range], how),
-    verify: (how) => call(spreadsheetId, "verify", [], how),
-    exportFile: (sheetId, format, how) => call(spreadsheetId, "exportFile", [sheetId, format], how),
-    search: (text, { most, ...how } = {}) => pieces(spreadsheetId, "search", [text, most], how),
-    exportRows: (sheetId, format, how = {}) => pieces(spreadsheetId, "exportRows", [sheetId, format], how),
+    ...scans({ spreadsheetId }),
+    history: (...cell) => call({ spreadsheetId }, "history", cell),
+    async at(moment) {
+      const found = await call<{ ok: true; seq: number } | NotKept>({ spreadsheetId }, "at", [moment]);
+      return found.ok ? { ...found, copy: past({ spreadsheetId, seq: found.seq }) } : found;
+    },
   });
 }

@@ -1,8 +1,8 @@
 import type { GridRange } from "@sheetwire/shared/protocol";
-import type { Copy, Mirror, ScanOptions } from "../mirror/mirror.ts";
+import type { Copy, CopyReader, Mirror, Moment, NotKept, ScanOptions } from "../mirror/mirror.ts";
 import { exportFile } from "./export-file.ts";
 import { keepOpen, type Opens } from "./kept-open.ts";
-import type { Answer, Line, Method, Question } from "./talk.ts";
+import type { Answer, Asked, Line, Method, Question } from "./talk.ts";
 
 /** Pieces are handed over when there are so many, or when the first has waited so long, in milliseconds. */
 const MOST_PIECES = 500;
@@ -30,12 +30,39 @@ export function serve(line: Line, open: Opens<Mirror>): void {
     };
   }
 
-  async function call(id: number, spreadsheetId: string, method: Method, args: unknown[]): Promise<unknown> {
-    const copy: Copy = (await mirror()).of(spreadsheetId);
+  /** The moment that was looked at last: what it is made of is kept with it. */
+  let past: { mirror: Mirror; spreadsheetId: string; seq: number; copy: CopyReader } | undefined;
+
+  async function goBack(spreadsheetId: string, moment: Moment): Promise<{ ok: true; seq: number } | NotKept> {
+    const open = await mirror();
+    const found = await open.of(spreadsheetId).at(moment);
+    if (!found.ok) return found;
+    past = { mirror: open, spreadsheetId, seq: found.seq, copy: found.copy };
+    return { ok: true, seq: found.seq };
+  }
+
+  async function copyOf({ spreadsheetId, seq }: Asked): Promise<CopyReader> {
+    const open = await mirror();
+    if (seq === undefined) return open.of(spreadsheetId);
+    if (past?.mirror === open && past.spreadsheetId === spreadsheetId && past.seq === seq) return past.copy;
+    const found = await goBack(spreadsheetId, { seq });
+    if (!found.ok || !past) throw new DOMException("That moment is not kept any more.", "NotFoundError");
+    return past.copy;
+  }
+
+  async function call(id: number, of: Asked, method: Method, args: unknown[]): Promise<unknown> {
     const [one, two, three] = args;
+    if (method === "at") return goBack(of.spreadsheetId, one as Moment);
+    if (method === "history") {
+      const now: Copy = (await mirror()).of(of.spreadsheetId);
+      return now.history(one as number, two as number, three as number);
+    }
+    const copy = await copyOf(of);
     switch (method) {
-      case "history":
-        return copy.history(one as number, two as number, three as number);
+      case "sheets":
+        return copy.sheets();
+      case "viewport":
+        return copy.viewport(one as number, two as GridRange);
       case "columnStatistics":
         return copy.columnStatistics(one as number, two as number, scan(id));
       case "rangeSum":
@@ -50,8 +77,8 @@ export function serve(line: Line, open: Opens<Mirror>): void {
     }
   }
 
-  async function* piecesOf(id: number, spreadsheetId: string, method: Method, args: unknown[]): AsyncGenerator {
-    const copy = (await mirror()).of(spreadsheetId);
+  async function* piecesOf(id: number, of: Asked, method: Method, args: unknown[]): AsyncGenerator {
+    const copy = await copyOf(of);
     const [one, two] = args;
     if (method === "search") {
       yield* copy.search(one as string, { ...(two === undefined ? {} : { most: two as number }), ...scan(id) });
@@ -114,10 +141,10 @@ export function serve(line: Line, open: Opens<Mirror>): void {
     }
     // A stop may come before the work has got to where it looks for one.
     stops.set(id, new AbortController());
-    const { spreadsheetId, method, args } = question;
+    const { of, method, args } = question;
     if (question.kind === "begin") {
-      begun.set(id, { pieces: piecesOf(id, question.spreadsheetId, method, args), coming: undefined });
-    } else void answerWith(id, () => call(id, spreadsheetId, method, args)).finally(() => stops.delete(id));
+      begun.set(id, { pieces: piecesOf(id, of, method, args), coming: undefined });
+    } else void answerWith(id, () => call(id, of, method, args)).finally(() => stops.delete(id));
   };
 }
 

@@ -1,9 +1,22 @@
 /** What a page and its worker say to each other. Both are ours and of one build, so types are enough. */
-export type Method = "history" | "columnStatistics" | "rangeSum" | "verify" | "exportFile" | "search" | "exportRows";
+export type Method =
+  | "at"
+  | "sheets"
+  | "viewport"
+  | "history"
+  | "columnStatistics"
+  | "rangeSum"
+  | "verify"
+  | "exportFile"
+  | "search"
+  | "exportRows";
+
+/** Which copy is asked: that of now, or that of an earlier seq. */
+export type Asked = { spreadsheetId: string; seq?: number | undefined };
 
 export type Question =
-  | { kind: "call"; id: number; spreadsheetId: string; method: Method; args: unknown[] }
-  | { kind: "begin"; id: number; spreadsheetId: string; method: Method; args: unknown[] }
+  | { kind: "call"; id: number; of: Asked; method: Method; args: unknown[] }
+  | { kind: "begin"; id: number; of: Asked; method: Method; args: unknown[] }
   | { kind: "more"; id: number }
   | { kind: "stop"; id: number };
 

@@ -18,8 +18,9 @@ export function ChangesView(props: {
   changes: readonly ChangeSummary[];
   isHeld: boolean;
   onGo: (spot: Spot) => void;
+  onBefore: (change: ChangeSummary) => void;
 }): JSX.Element {
-  const { changes, isHeld, onGo } = props;
+  const { changes, isHeld, onGo, onBefore } = props;
   const [most, setMost] = useState(PAGE);
   const now = useNow();
   useDrawn(changes);
@@ -49,6 +50,16 @@ export function ChangesView(props: {
                   {ago(change.loggedAt, Math.max(now, change.loggedAt))}
                 </time>
                 <span> · {causeWords(change.cause)}</span>
+                {change.what === "read" ? null : (
+                  <button
+                    type="button"
+                    class="before-button"
+                    title="See the sheet as it was before this change"
+                    onClick={() => onBefore(change)}
+                  >
+                    Before<span class="visually-hidden"> this change</span>
+                  </button>
+                )}
               </p>
             </li>
           ))}

@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { browser } from "wxt/browser";
 import { bytesInWords } from "../../look/look.tsx";
-import type { Looks } from "../../queries/queries.ts";
+import type { PastLooks } from "../../queries/queries.ts";
 import { relayDigestsSchema, type Ask, type RelayDigests } from "../../status/status.ts";
 import { compare, verdictWords, type Verdict } from "./verdict.ts";
 
@@ -12,7 +12,14 @@ type Work =
   | { state: "done"; words: string; tone: "good" | "waiting" | "bad" };
 
 /** What one does with a copy as a whole: save a sheet as a file, and check the copy against the relay. */
-export function CopyTools(props: { spreadsheetId: string; copy: Looks; sheetId: number; title: string }): JSX.Element {
+export function CopyTools(props: {
+  spreadsheetId: string;
+  copy: PastLooks;
+  /** The relay proves only what is now. */
+  isPast: boolean;
+  sheetId: number;
+  title: string;
+}): JSX.Element {
   const { spreadsheetId, copy, sheetId, title } = props;
   const [work, setWork] = useState<Work>({ state: "idle" });
   const control = useRef<AbortController>(undefined);
@@ -72,9 +79,11 @@ export function CopyTools(props: { spreadsheetId: string; copy: Looks; sheetId: 
         <button type="button" class="button button-small" disabled={isBusy} onClick={() => void save("json")}>
           Save JSON
         </button>
-        <button type="button" class="button button-small" disabled={isBusy} onClick={() => void check()}>
-          Check this copy
-        </button>
+        {props.isPast ? null : (
+          <button type="button" class="button button-small" disabled={isBusy} onClick={() => void check()}>
+            Check this copy
+          </button>
+        )}
         {isBusy ? (
           <button type="button" class="button button-small" onClick={() => control.current?.abort()}>
             Stop
@@ -98,7 +107,7 @@ const PAUSE_MS = 700;
 /** Compares the copy's own digests with the relay's, of the same seq; a spreadsheet that is being edited is tried again. */
 async function checkCopy(
   spreadsheetId: string,
-  copy: Looks,
+  copy: PastLooks,
   how: { signal: AbortSignal; onProgress: (rows: number, ofRows: number) => void },
 ): Promise<Verdict> {
   let verdict: Verdict = { kind: "moving" };

@@ -52,11 +52,11 @@ afterEach(() => {
 });
 
 const lineOf = (rows: SnapshotRows): Uint8Array => new TextEncoder().encode(JSON.stringify(rows));
-async function hold(rows: (Row | null)[]): Promise<void> {
+async function hold(rows: (Row | null)[], seq = 1): Promise<void> {
   const sheet = { sheetId: 0, title: "Movies", index: 0, rows: rows.length, columns: 3, hidden: false, kind: "GRID" };
   const writer = await mirror.of(ID).startSnapshot({
     epoch: "e1",
-    seq: 1,
+    seq,
     chain,
     spreadsheet: { title: "My films", locale: "en_US", timeZone: "Etc/UTC", sheets: [sheet] },
   });
@@ -184,6 +184,43 @@ test("what a cell held before is a click away, and so is what its column holds",
   story.getByText(/mara@example.org/);
   await story.findByText("2 rows: 2 numbers. Sum 3,971, mean 1,985.5, from 1,985 to 1,986.");
   expect(button.getAttribute("aria-expanded")).toBe("true");
+});
+
+test("the sheet can be seen and searched as it was before a change, and one click leads back", async () => {
+  await hold([["Alien", 1979]]);
+  render(<Panel spreadsheetId={ID} mirror={looked} />);
+  await screen.findByText(/No changes yet/);
+  await take(edit(2, 0, "Aliens", "mara@example.org"));
+  await take(edit(3, 1, 1986));
+  const [, older] = await screen.findAllByRole("button", { name: "Before this change" });
+  if (!older) throw new Error("There is no way back.");
+  fireEvent.click(older);
+  const banner = await screen.findByText(/^As it was before A1 changed, .*, by mara@example\.org\.$/);
+  await screen.findByRole("grid", { name: "Cells of Movies" });
+  // What goes on meanwhile is not of that time.
+  await take(edit(4, 0, "Alien 3"));
+  const search = screen.getByRole("searchbox");
+  fireEvent.input(search, { target: { value: "alien" } });
+  const hits = await screen.findByRole("list", { name: "Found cells" });
+  await within(hits).findByText("Alien");
+  expect(hits.textContent).not.toContain("Alien 3");
+  expect(screen.queryByRole("button", { name: "Check this copy" })).toBeNull();
+  expect(screen.queryByRole("button", { name: "History" })).toBeNull();
+  const back = screen.getByRole("button", { name: "Back to now" });
+  expect(document.activeElement).toBe(back);
+  fireEvent.click(back);
+  await screen.findByRole("button", { name: "Check this copy" });
+  expect(banner.isConnected).toBe(false);
+});
+
+test("what was before the first copy is said not to be kept", async () => {
+  await hold([["Alien", 1979]]);
+  render(<Panel spreadsheetId={ID} mirror={looked} />);
+  await take(edit(2, 0, "Aliens"));
+  const before = await screen.findByRole("button", { name: "Before this change" });
+  await hold([["Aliens", 1986]], 9);
+  fireEvent.click(before);
+  await screen.findByText(/is not kept on this machine/);
 });
 
 test("a mirror of a newer version is said so in the panel", () => {

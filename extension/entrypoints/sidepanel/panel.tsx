@@ -4,6 +4,7 @@ import { browser } from "wxt/browser";
 import { describeStatus } from "@sheetwire/shared/status";
 import { StatusCard } from "@sheetwire/shared/ui";
 import { useStatus } from "../../look/look.tsx";
+import type { ChangeSummary } from "../../mirror/mirror.ts";
 import type { LookedAt } from "../../queries/queries.ts";
 import { NO_FACTS } from "../../status/status.ts";
 import { ChangesView } from "./changes-view.tsx";
@@ -21,10 +22,19 @@ export function Panel({ spreadsheetId, mirror }: { spreadsheetId: string; mirror
   const changes = useChanges(mirror, spreadsheetId);
   const [tab, setTab] = useState<Tab>("changes");
   const [spot, setSpot] = useState<Spot>();
+  /** The sheet is shown as it was before this change. */
+  const [before, setBefore] = useState<ChangeSummary>();
   const tabs = useRef<HTMLDivElement>(null);
 
   const goTo = (next: Spot): void => {
     setSpot(next);
+    setBefore(undefined);
+    setTab("sheet");
+  };
+  const goBefore = (change: ChangeSummary): void => {
+    const { sheetId, place } = change;
+    if (sheetId !== undefined) setSpot({ sheetId, ...(place ?? { row: 0, column: 0 }) });
+    setBefore(change);
     setTab("sheet");
   };
   const onTabKey = (event: KeyboardEvent): void => {
@@ -76,7 +86,7 @@ export function Panel({ spreadsheetId, mirror }: { spreadsheetId: string; mirror
       </div>
       <section class="view" role="tabpanel" id={`view-${tab}`} aria-labelledby={`tab-${tab}`}>
         {tab === "changes" ? (
-          <ChangesView changes={changes} isHeld={spreadsheet !== undefined} onGo={goTo} />
+          <ChangesView changes={changes} isHeld={spreadsheet !== undefined} onGo={goTo} onBefore={goBefore} />
         ) : (
           <SheetView
             mirror={mirror}
@@ -84,6 +94,8 @@ export function Panel({ spreadsheetId, mirror }: { spreadsheetId: string; mirror
             spreadsheet={spreadsheet}
             changes={changes}
             spot={spot}
+            before={before}
+            onNow={() => setBefore(undefined)}
           />
         )}
       </section>

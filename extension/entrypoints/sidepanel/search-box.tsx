@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { cellName } from "@sheetwire/shared/grid";
 import type { Hit } from "../../mirror/mirror.ts";
-import type { Looks } from "../../queries/queries.ts";
+import type { PastLooks } from "../../queries/queries.ts";
 import type { Spot } from "./sheet-view.tsx";
 
 const MOST_HITS = 200;
@@ -13,7 +13,13 @@ const DRAW_EVERY_MS = 60;
 type Found = { hits: readonly Hit[]; state: "looking" | "done" | "stopped" | "failed"; rows: number; ofRows: number };
 
 /** Looks through every sheet of the copy while one types; what is found shows as it is found. */
-export function SearchBox({ copy, onGo }: { copy: Looks; onGo: (spot: Spot) => void }): JSX.Element {
+export function SearchBox({
+  copy,
+  onGo,
+}: {
+  copy: Pick<PastLooks, "search">;
+  onGo: (spot: Spot) => void;
+}): JSX.Element {
   const [text, setText] = useState("");
   const { found, stop } = useSearch(copy, text.trim());
   const list = useRef<HTMLUListElement>(null);
@@ -95,7 +101,7 @@ function wordsOf({ hits, state }: Found): string {
   return `${hits.length === MOST_HITS ? "First " : ""}${count} found`;
 }
 
-function useSearch(copy: Looks, text: string): { found: Found | undefined; stop: () => void } {
+function useSearch(copy: Pick<PastLooks, "search">, text: string): { found: Found | undefined; stop: () => void } {
   const [found, setFound] = useState<Found>();
   const stop = useRef<AbortController>(undefined);
   useEffect(() => {

@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { cellName, columnName, displayOf, formulaOf, isRich, valueOf } from "@sheetwire/shared/grid";
 import type { Cell, GridRange, Row, Sheet } from "@sheetwire/shared/protocol";
 import type { ChangeSummary, Viewport } from "../../mirror/mirror.ts";
-import type { LookedAt } from "../../queries/queries.ts";
+import type { LookedAt, PastLooks } from "../../queries/queries.ts";
 import { CellStory } from "./cell-story.tsx";
 import { useDrawn } from "./drawn.ts";
 import type { Spot } from "./sheet-view.tsx";
@@ -24,11 +24,13 @@ type Place = { row: number; column: number };
 export function SheetGrid(props: {
   mirror: LookedAt;
   spreadsheetId: string;
+  /** The copy as it was, when that is what is shown. */
+  past?: PastLooks | undefined;
   sheet: Sheet;
   changes: readonly ChangeSummary[];
   spot: Spot | undefined;
 }): JSX.Element {
-  const { mirror, spreadsheetId, sheet, changes, spot } = props;
+  const { mirror, spreadsheetId, past, sheet, changes, spot } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState<Place>({ row: spot?.row ?? 0, column: spot?.column ?? 0 });
   const [loaded, setLoaded] = useState<Loaded>();
@@ -59,13 +61,14 @@ export function SheetGrid(props: {
   const shownColumns = columns.getVirtualItems();
   const wanted = useWanted(shownRows, shownColumns);
   useReading(
-    mirror,
+    // What was does not change with the next commit.
+    past ? undefined : mirror,
     spreadsheetId,
     async () => {
-      const viewport = wanted && (await copy.viewport(sheet.sheetId, wanted));
+      const viewport = wanted && (await (past ?? copy).viewport(sheet.sheetId, wanted));
       if (wanted && viewport) setLoaded({ range: wanted, viewport });
     },
-    [sheet.sheetId, wanted],
+    [sheet.sheetId, wanted, past],
   );
 
   // A change is drawn when the cells are, which are read after its word has come.
@@ -102,9 +105,9 @@ export function SheetGrid(props: {
         cell={activeCell}
         isUnknown={rowOf(loaded, active.row) === null}
         isStoryShown={isStoryShown}
-        onStory={setIsStoryShown}
+        onStory={past ? undefined : setIsStoryShown}
       />
-      {isStoryShown ? (
+      {isStoryShown && !past ? (
         <CellStory
           key={`${active.row} ${active.column}`}
           copy={copy}
@@ -195,7 +198,8 @@ function CellBar(props: {
   cell: Cell | undefined;
   isUnknown: boolean;
   isStoryShown: boolean;
-  onStory: (isShown: boolean) => void;
+  /** Absent where there is no story to tell. */
+  onStory: ((isShown: boolean) => void) | undefined;
 }): JSX.Element {
   const { place, cell, isUnknown, isStoryShown, onStory } = props;
   const formula = cell === undefined ? undefined : formulaOf(cell);
@@ -207,15 +211,17 @@ function CellBar(props: {
         {isUnknown ? <span class="soft">being read</span> : formula ? <code>{formula}</code> : display}
         {formula === undefined || isUnknown ? null : <span class="soft"> {display}</span>}
       </output>
-      <button
-        type="button"
-        class="button button-small"
-        aria-expanded={isStoryShown}
-        title="What this cell held before, and what its column holds"
-        onClick={() => onStory(!isStoryShown)}
-      >
-        History
-      </button>
+      {onStory ? (
+        <button
+          type="button"
+          class="button button-small"
+          aria-expanded={isStoryShown}
+          title="What this cell held before, and what its column holds"
+          onClick={() => onStory(!isStoryShown)}
+        >
+          History
+        </button>
+      ) : null}
     </div>
   );
 }

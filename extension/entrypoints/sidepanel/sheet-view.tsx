@@ -4,21 +4,25 @@ import type { Sheet } from "@sheetwire/shared/protocol";
 import type { ChangeSummary, HeldSpreadsheet } from "../../mirror/mirror.ts";
 import type { LookedAt } from "../../queries/queries.ts";
 import { CopyTools } from "./copy-tools.tsx";
+import { PastBanner } from "./past-banner.tsx";
 import { SearchBox } from "./search-box.tsx";
 import { SheetGrid } from "./sheet-grid.tsx";
+import { usePast } from "./use-past.ts";
 
 /** A cell somebody wants to see. */
 export type Spot = { sheetId: number; row: number; column: number };
 
-/** The copy itself: sheet tabs, search, and the cells. */
+/** The copy itself: sheet tabs, search, and the cells; as it is, or as it was before a change. */
 export function SheetView(props: {
   mirror: LookedAt;
   spreadsheetId: string;
   spreadsheet: HeldSpreadsheet | undefined;
   changes: readonly ChangeSummary[];
   spot: Spot | undefined;
+  before: ChangeSummary | undefined;
+  onNow: () => void;
 }): JSX.Element {
-  const { mirror, spreadsheetId, spreadsheet } = props;
+  const { mirror, spreadsheetId, before } = props;
   const [spot, setSpot] = useState(props.spot);
   const [chosen, setChosen] = useState(props.spot?.sheetId);
   useEffect(() => {
@@ -26,7 +30,13 @@ export function SheetView(props: {
     setSpot(props.spot);
     setChosen(props.spot.sheetId);
   }, [props.spot]);
-  const copy = useMemo(() => mirror.of(spreadsheetId), [mirror, spreadsheetId]);
+  const present = useMemo(() => mirror.of(spreadsheetId), [mirror, spreadsheetId]);
+  const past = usePast(present, before);
+  const banner =
+    before && past ? <PastBanner key={before.seq} before={before} past={past} onNow={props.onNow} /> : null;
+  if (past && past.state !== "there") return <div class="sheet-view">{banner}</div>;
+  const copy = past?.copy ?? present;
+  const spreadsheet = past?.spreadsheet ?? props.spreadsheet;
   const sheet = spreadsheet?.sheets.find((one) => one.sheetId === chosen) ?? firstShown(spreadsheet?.sheets ?? []);
 
   if (!spreadsheet || !sheet) {
@@ -34,6 +44,7 @@ export function SheetView(props: {
   }
   return (
     <div class="sheet-view">
+      {banner}
       <div class="sheet-tools">
         <SearchBox
           copy={copy}
@@ -43,13 +54,21 @@ export function SheetView(props: {
           }}
         />
       </div>
-      <CopyTools spreadsheetId={spreadsheetId} copy={copy} sheetId={sheet.sheetId} title={sheet.title} />
+      <CopyTools
+        key={before?.seq}
+        spreadsheetId={spreadsheetId}
+        copy={copy}
+        isPast={past !== undefined}
+        sheetId={sheet.sheetId}
+        title={before ? `${sheet.title} before ${new Date(before.loggedAt).toISOString()}` : sheet.title}
+      />
       <SheetGrid
-        key={sheet.sheetId}
+        key={`${sheet.sheetId} ${before?.seq}`}
         mirror={mirror}
         spreadsheetId={spreadsheetId}
+        past={past?.copy}
         sheet={sheet}
-        changes={props.changes}
+        changes={past ? NO_CHANGES : props.changes}
         spot={spot?.sheetId === sheet.sheetId ? spot : undefined}
       />
       <SheetTabs sheets={spreadsheet.sheets} shown={sheet.sheetId} onChoose={setChosen} />
@@ -63,6 +82,8 @@ export function SheetView(props: {
     </div>
   );
 }
+
+const NO_CHANGES: readonly ChangeSummary[] = [];
 
 function firstShown(sheets: readonly Sheet[]): Sheet | undefined {
   return sheets.find((sheet) => !sheet.hidden) ?? sheets[0];

@@ -7,10 +7,10 @@ const SHOWN_CHANGES = 500;
 
 /**
  * Reads something of the mirror now and after each commit. While a read runs, further commits are answered by one more
- * read: a flood of changes costs as many reads as can be shown.
+ * read: a flood of changes costs as many reads as can be shown. Without a mirror it is read once, for what is read stays.
  */
 export function useReading(
-  mirror: LookedAt,
+  mirror: LookedAt | undefined,
   spreadsheetId: string,
   read: (notice: Notice | undefined) => Promise<void>,
   deps: readonly unknown[],
@@ -41,12 +41,12 @@ export function useReading(
       }
     };
     void run(undefined);
-    const stop = mirror.subscribe((notice) => {
+    const stop = mirror?.subscribe((notice) => {
       if (notice.spreadsheetId === spreadsheetId) void run(notice);
     });
     return () => {
       isGone = true;
-      stop();
+      stop?.();
     };
     // The caller names what its read depends on.
   }, [mirror, spreadsheetId, ...deps]);
