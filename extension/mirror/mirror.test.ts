@@ -539,7 +539,7 @@ test("CSV quotes what needs it, JSON keeps formulas", async () => {
   const copy = (await holding([['say "hi"', "a,b", { v: 1, f: "=1", d: "1.00" }], ["two\nlines"]])).of(S1);
   const textOf = async (format: "csv" | "json"): Promise<string> => {
     let text = "";
-    for await (const piece of copy.exportRows(0, format)) text += piece;
+    for await (const piece of copy.exportRows(0, format)) text += new TextDecoder().decode(piece);
     return text;
   };
   expect(await textOf("csv")).toBe('"say ""hi""","a,b",1.00\r\n"two\nlines"\r\n');

@@ -53,8 +53,8 @@ export interface CopyReader {
   search(text: string, options?: { most?: number } & ScanOptions): AsyncGenerator<Hit>;
   columnStatistics(sheetId: number, column: number, options?: ScanOptions): Promise<ColumnStatistics | undefined>;
   rangeSum(sheetId: number, range: GridRange, options?: ScanOptions): Promise<RangeSum | undefined>;
-  /** A sheet as text, in pieces: `csv` of display texts (RFC 4180), or `json`, one row of cells a line. */
-  exportRows(sheetId: number, format: "csv" | "json", options?: ScanOptions): AsyncGenerator<string>;
+  /** A sheet as the bytes of a file, in pieces: `csv` of display texts (RFC 4180), or `json`, one row of cells a line. */
+  exportRows(sheetId: number, format: "csv" | "json", options?: ScanOptions): AsyncGenerator<Uint8Array<ArrayBuffer>>;
   /** The digest of each sheet, computed from the copy, to be compared with the relay's at the same seq. */
   verify(options?: ScanOptions): Promise<{ seq: number | undefined; sheets: SheetProof[] }>;
 }

@@ -1,7 +1,7 @@
 import { digestOfRow, digestText, fold, NO_DIGEST, placed, seedOf } from "@sheetwire/shared/digest";
 import { displayOf, formulaOf, isRich, valueOf } from "@sheetwire/shared/grid";
 import type { GridRange, Row } from "@sheetwire/shared/protocol";
-import { csvField, type PackedBlock } from "../packed/packed.ts";
+import { CsvWriter, type PackedBlock } from "../packed/packed.ts";
 import type { Copy } from "./mirror.ts";
 import type { SheetImage, Stretch } from "./image/image.ts";
 import type { View, Views } from "./views.ts";
@@ -153,20 +153,21 @@ export function createScans(
     sheetId: number,
     format: "csv" | "json",
     options: ScanOptions = {},
-  ): AsyncGenerator<string> {
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     yield* views.long(async function* (view) {
       const sheet = view.image.sheets.get(sheetId);
       if (!sheet) return;
       const progress = progressOf([sheet], options);
+      const writer = new CsvWriter();
       for await (const batch of batchesOf(view, sheet, 0, sheet.rowCount, options)) {
-        let text = "";
         for (const stretch of batch.stretches) {
+          const { offset, count } = stretch;
           const block = format === "csv" ? asPacked(sheet, stretch, batch.blockOf) : undefined;
-          if (block) text += block.csv(stretch.offset, stretch.offset + stretch.count);
-          else text += textOf(rowsIn(sheet, stretch, batch.blockOf), format);
+          if (block?.writeCsv(writer, offset, offset + count)) continue;
+          writer.text(textOf(rowsIn(sheet, stretch, batch.blockOf), format));
         }
         progress(batch.rows);
-        yield text;
+        yield writer.taken();
       }
     });
   }
@@ -294,6 +295,9 @@ function rowsIn(sheet: SheetImage, stretch: Stretch, blockOf: Batch["blockOf"]):
   sheet.readInto(rows, stretch, 0, Infinity, blockOf);
   return rows;
 }
+
+/** RFC 4180: a field with a comma, a quote or a line break stands in quotes. */
+const csvField = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 const textOf = (rows: readonly (Row | null)[], format: "csv" | "json"): string =>
   rows

@@ -1,22 +1,22 @@
 import { displayOf } from "@sheetwire/shared/grid";
 import type { Cell, Row } from "@sheetwire/shared/protocol";
-import { BLOCK_HAS_UNKNOWN, BLOCK_HEAP_IS_UTF16, FORMAT, HEADER_BYTES, LENGTH_WIDTH_SHIFT } from "./format.ts";
+import { BrokenBlockError } from "./broken-block.ts";
+import type { CsvWriter } from "./csv-writer.ts";
+import {
+  BLOCK_HAS_UNKNOWN,
+  BLOCK_HEAP_IS_UTF16,
+  FORMAT,
+  HEADER_BYTES,
+  LENGTH_WIDTH_SHIFT,
+  WIDTH_ONE,
+  WIDTH_TWO,
+} from "./format.ts";
 import { PackedColumn, type TextAt } from "./packed-column.ts";
-
-/** Bytes that are no block, or of a format that this version does not know. */
-export class BrokenBlockError extends Error {
-  override readonly name = "BrokenBlockError";
-}
 
 /** Takes bytes as a block. What is wanted of it is decoded when it is asked for, and nothing else. */
 export function openBlock(bytes: Uint8Array): PackedBlock {
   return new PackedBlock(bytes);
 }
-
-const NEEDS_QUOTES = /[",\r\n]/;
-
-/** RFC 4180: a field with a comma, a quote or a line break stands in quotes. */
-export const csvField = (text: string): string => (NEEDS_QUOTES.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** Made when a text is read for the first time: a background that is woken for an edit may never read one. */
 let utf8: TextDecoder | undefined;
@@ -87,28 +87,16 @@ export class PackedBlock {
     return column ?? undefined;
   }
 
-  /** Some rows as CSV (RFC 4180) of what a person sees, trailing blanks dropped. Each text is quoted once. */
-  csv(from = 0, to = this.rowCount): string {
-    const length = to - from;
-    const lines = Array.from({ length }, () => "");
-    const commas = new Uint32Array(length);
-    const fields: (string | null)[] = [];
-    // Mostly no text of a block needs quotes, which one look at all of them tells.
-    const fieldAt = NEEDS_QUOTES.test(this.#texts().heap) ? this.#fieldAt : this.#textAt;
-    for (let c = 0; c < this.columnCount; c += 1) {
-      const column = this.column(c);
-      if (!column) continue;
-      fields.length = 0;
-      column.readDisplays(from, to, fieldAt, fields);
-      for (let n = 0; n < length; n += 1) {
-        const field = fields[n] as string | null;
-        if (field === null) continue;
-        const missing = c - (commas[n] as number);
-        lines[n] += missing === 1 ? `,${field}` : `${",".repeat(missing)}${field}`;
-        commas[n] = c;
-      }
-    }
-    return length === 0 ? "" : `${lines.join("\r\n")}\r\n`;
+  /**
+   * Writes some rows as CSV of what a person sees, trailing blanks dropped. False, and nothing is written, where a text has
+   * half of a character: such are rare, and a file cannot have them.
+   */
+  writeCsv(into: CsvWriter, from = 0, to = this.rowCount): boolean {
+    if (this.#isUtf16) return false;
+    into.begin(to - from, this.columnCount, this.#heapBytes(), this.#units());
+    for (let c = 0; c < this.columnCount; c += 1) this.column(c)?.show(from, to, c, into);
+    into.end();
+    return true;
   }
 
   /** How many different texts there are: values, formulas, displays and errors. */
@@ -158,32 +146,47 @@ export class PackedBlock {
     }
   }
 
+  get #isUtf16(): boolean {
+    return ((this.#bytes[1] as number) & BLOCK_HEAP_IS_UTF16) !== 0;
+  }
+
+  #heapBytes(): Uint8Array {
+    const heapAt = this.#view.getUint32(16, true);
+    return this.#bytes.subarray(heapAt, heapAt + this.#view.getUint32(20, true));
+  }
+
+  /** How long each text is, in UTF-16 units. */
+  #units(): Uint32Array {
+    const view = this.#view;
+    const at = view.getUint32(12, true);
+    const width = ((this.#bytes[1] as number) >> LENGTH_WIDTH_SHIFT) & 3;
+    const units = new Uint32Array(this.textCount);
+    for (let n = 0; n < units.length; n += 1) {
+      units[n] =
+        width === WIDTH_ONE
+          ? (this.#bytes[at + n] as number)
+          : width === WIDTH_TWO
+            ? view.getUint16(at + n * 2, true)
+            : view.getUint32(at + n * 4, true);
+    }
+    return units;
+  }
+
   #texts(): { heap: string; starts: Uint32Array } {
     if (this.#starts !== undefined && this.#heap !== undefined) return { heap: this.#heap, starts: this.#starts };
-    const view = this.#view;
-    const flags = this.#bytes[1] as number;
-    const count = this.textCount;
-    const lengthsAt = view.getUint32(12, true);
-    const heapAt = view.getUint32(16, true);
-    const heapBytes = view.getUint32(20, true);
-    const width = (flags >> LENGTH_WIDTH_SHIFT) & 3;
-    const starts = new Uint32Array(count + 1);
+    const units = this.#units();
+    const starts = new Uint32Array(units.length + 1);
     let at = 0;
-    for (let n = 0; n < count; n += 1) {
+    for (let n = 0; n < units.length; n += 1) {
       starts[n] = at;
-      at +=
-        width === 0
-          ? (this.#bytes[lengthsAt + n] as number)
-          : width === 1
-            ? view.getUint16(lengthsAt + n * 2, true)
-            : view.getUint32(lengthsAt + n * 4, true);
+      at += units[n] as number;
     }
-    starts[count] = at;
+    starts[units.length] = at;
     let heap: string;
-    const bytes = this.#bytes.subarray(heapAt, heapAt + heapBytes);
-    if ((flags & BLOCK_HEAP_IS_UTF16) !== 0) {
+    const bytes = this.#heapBytes();
+    if (this.#isUtf16) {
       const pieces: string[] = [];
-      for (let n = 0; n < heapBytes / 2; n += 1) pieces.push(String.fromCharCode(view.getUint16(heapAt + n * 2, true)));
+      for (let n = 0; n < bytes.length; n += 2) pieces.push(String.fromCharCode(bytes[n]! | (bytes[n + 1]! << 8)));
       heap = pieces.join("");
     } else {
       try {
@@ -198,9 +201,6 @@ export class PackedBlock {
     this.#heap = heap;
     return { heap, starts };
   }
-
-  readonly #fields: string[] = [];
-  readonly #fieldAt: TextAt = (index) => (this.#fields[index] ??= csvField(this.#textAt(index)));
 
   readonly #textAt: TextAt = (index) => {
     const { heap, starts } = this.#texts();

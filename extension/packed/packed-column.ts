@@ -1,5 +1,6 @@
-import { displayOf, plainRendering } from "@sheetwire/shared/grid";
+import { displayOf } from "@sheetwire/shared/grid";
 import type { Cell, CellValue, RichCell } from "@sheetwire/shared/protocol";
+import type { CsvWriter } from "./csv-writer.ts";
 import {
   bitmapBytes,
   BOOLEANS,
@@ -24,7 +25,7 @@ import {
 export type TextAt = (index: number) => string;
 
 /** Numbers or places of texts: where they begin and how they are written. */
-type Numbers = { at: number; width: number; base: number; scale: number };
+type Numbers = { at: number; width: number; base: number; scale: number; decimals: number };
 type Indices = { at: number; width: number };
 /** A bitmap over all rows, and a text for each bit that is set. */
 type Side = { bitmap: number; indices: Indices };
@@ -61,14 +62,15 @@ export class PackedColumn {
     };
     const numbers = (count: number): Numbers => {
       const width = bytes[next] as number;
-      const scale = SCALES[bytes[next + 1] as number] ?? 1;
+      const decimals = bytes[next + 1] as number;
+      const scale = SCALES[decimals] ?? 1;
       next = aligned(next + 2, 8);
       const isFloat = width === WIDTH_FLOAT;
       const base = isFloat ? 0 : view.getFloat64(next, true);
       if (!isFloat) next += 8;
       const from = next;
       next += count << width;
-      return { at: from, width, base, scale };
+      return { at: from, width, base, scale, decimals };
     };
     const indices = (count: number): Indices => {
       const width = bytes[next] as number;
@@ -92,12 +94,7 @@ export class PackedColumn {
     else {
       this.#plain = next;
       next += count;
-      let [numberCount, textCount] = [0, 0];
-      for (let n = 0; n < count; n += 1) {
-        const kind = bytes[this.#plain + n];
-        if (kind === MIXED_NUMBER) numberCount += 1;
-        else if (kind === MIXED_TEXT) textCount += 1;
-      }
+      const [numberCount, textCount] = this.#mixedBefore(count);
       this.#numbers = numbers(numberCount);
       this.#indices = indices(textCount);
     }
@@ -117,44 +114,61 @@ export class PackedColumn {
       into[at] = typeof cell === "object" && cell !== null ? { ...cell, ...more } : { v: cell, ...more };
     };
     // The order of keys is part of how a cell is written.
-    this.#eachOf(this.formulas, from, to, (row, text) => rich(row, { f: text }));
-    this.#eachOf(this.displays, from, to, (row, text) => rich(row, { d: text }));
-    this.#eachOf(this.errors, from, to, (row, text) => rich(row, { e: text }));
+    this.#eachOf(this.formulas, from, to, (row, text) => rich(row, { f: this.#textAt(text) }));
+    this.#eachOf(this.displays, from, to, (row, text) => rich(row, { d: this.#textAt(text) }));
+    this.#eachOf(this.errors, from, to, (row, text) => rich(row, { e: this.#textAt(text) }));
   }
 
-  /**
-   * Adds what a person sees in each cell of some rows, null where nothing is. `textOf` gives a text of the heap, as it is
-   * to be written.
-   */
-  readDisplays(from: number, to: number, textOf: TextAt, into: (string | null)[]): void {
-    const start = into.length;
-    if (this.kind === TEXTS && this.#indices) {
-      const { at, width } = this.#indices;
-      let n = this.#present === 0 ? from : this.#countBits(this.#present, from);
+  /** Names what a person sees in each cell of some rows as fields of CSV. */
+  show(from: number, to: number, column: number, into: CsvWriter): void {
+    const hasGaps = this.#present !== 0;
+    let n = hasGaps ? this.#countBits(this.#present, from) : from;
+    if (this.kind === NUMBERS && this.#numbers) {
+      const numbers = this.#numbers;
       for (let row = from; row < to; row += 1) {
-        if (this.#isPresent(row)) {
-          into.push(textOf(this.#unsigned(at, width, n)));
-          n += 1;
-        } else into.push(null);
+        if (hasGaps && !this.#isPresent(row)) continue;
+        this.#showNumber(numbers, n, row - from, column, into);
+        n += 1;
       }
-    } else {
-      const values: Cell[] = [];
-      this.#readValues(from, to, values, textOf);
-      for (let n = 0; n < values.length; n += 1) {
-        const value = values[n] as CellValue;
-        into.push(
-          typeof value === "string"
-            ? value
-            : value === null
-              ? this.#isPresent(from + n)
-                ? ""
-                : null
-              : plainRendering(value),
-        );
+    } else if (this.kind === TEXTS && this.#indices) {
+      const { at, width } = this.#indices;
+      for (let row = from; row < to; row += 1) {
+        if (hasGaps && !this.#isPresent(row)) continue;
+        into.showText(row - from, column, this.#unsigned(at, width, n));
+        n += 1;
       }
+    } else if (this.kind === BOOLEANS) {
+      for (let row = from; row < to; row += 1) {
+        if (hasGaps && !this.#isPresent(row)) continue;
+        into.showBoolean(row - from, column, this.#bit(this.#plain, n));
+        n += 1;
+      }
+    } else this.#showMixed(from, to, n, column, into);
+    this.#eachOf(this.errors, from, to, (row, text) => into.showText(row - from, column, text));
+    this.#eachOf(this.displays, from, to, (row, text) => into.showText(row - from, column, text));
+  }
+
+  #showNumber({ at, width, base, decimals }: Numbers, n: number, row: number, column: number, into: CsvWriter): void {
+    if (width === WIDTH_FLOAT) into.showFloat(row, column, this.#view.getFloat64(at + n * 8, true));
+    else into.showNumber(row, column, base + this.#unsigned(at, width, n), decimals);
+  }
+
+  #showMixed(from: number, to: number, first: number, column: number, into: CsvWriter): void {
+    let n = first;
+    let [number, text] = this.#mixedBefore(first);
+    for (let row = from; row < to; row += 1) {
+      if (!this.#isPresent(row)) continue;
+      const kind = this.#bytes[this.#plain + n];
+      n += 1;
+      if (kind === MIXED_NUMBER && this.#numbers) {
+        this.#showNumber(this.#numbers, number, row - from, column, into);
+        number += 1;
+      } else if (kind === MIXED_TEXT && this.#indices) {
+        into.showText(row - from, column, this.#unsigned(this.#indices.at, this.#indices.width, text));
+        text += 1;
+      } else if (kind === MIXED_YES || kind === MIXED_NO) into.showBoolean(row - from, column, kind === MIXED_YES);
+      else into.showNothing(row - from, column);
     }
-    this.#eachOf(this.errors, from, to, (row, text) => (into[start + row - from] = text), textOf);
-    this.#eachOf(this.displays, from, to, (row, text) => (into[start + row - from] = text), textOf);
   }
 
   /** Calls with each cell that contains `wanted`. `found` are the texts that do, of the block's heap. */
@@ -196,7 +210,7 @@ export class PackedColumn {
     }
   }
 
-  #readValues(from: number, to: number, into: Cell[], textAt: TextAt = this.#textAt): void {
+  #readValues(from: number, to: number, into: Cell[]): void {
     let n = this.#present === 0 ? from : this.#countBits(this.#present, from);
     const hasGaps = this.#present !== 0;
     if (this.kind === NUMBERS && this.#numbers) {
@@ -217,7 +231,7 @@ export class PackedColumn {
       for (let row = from; row < to; row += 1) {
         if (hasGaps && !this.#isPresent(row)) into.push(null);
         else {
-          into.push(textAt(this.#unsigned(at, width, n)));
+          into.push(this.#textAt(this.#unsigned(at, width, n)));
           n += 1;
         }
       }
@@ -229,17 +243,13 @@ export class PackedColumn {
           n += 1;
         }
       }
-    } else this.#readMixed(from, to, n, into, textAt);
+    } else this.#readMixed(from, to, n, into);
   }
 
-  #readMixed(from: number, to: number, first: number, into: Cell[], textAt: TextAt): void {
+  #readMixed(from: number, to: number, first: number, into: Cell[]): void {
     const bytes = this.#bytes;
-    let [n, number, text] = [first, 0, 0];
-    for (let before = 0; before < first; before += 1) {
-      const kind = bytes[this.#plain + before];
-      if (kind === MIXED_NUMBER) number += 1;
-      else if (kind === MIXED_TEXT) text += 1;
-    }
+    let n = first;
+    let [number, text] = this.#mixedBefore(first);
     for (let row = from; row < to; row += 1) {
       if (!this.#isPresent(row)) {
         into.push(null);
@@ -258,25 +268,30 @@ export class PackedColumn {
             : (base + this.#unsigned(at, width, number)) / scale;
         number += 1;
       } else if (kind === MIXED_TEXT && this.#indices) {
-        value = textAt(this.#unsigned(this.#indices.at, this.#indices.width, text));
+        value = this.#textAt(this.#unsigned(this.#indices.at, this.#indices.width, text));
         text += 1;
       }
       into.push(value);
     }
   }
 
-  #eachOf(
-    side: Side | undefined,
-    from: number,
-    to: number,
-    each: (row: number, text: string) => void,
-    textAt: TextAt = this.#textAt,
-  ): void {
+  /** How many numbers and texts a mixed column has among its first values. */
+  #mixedBefore(count: number): [numbers: number, texts: number] {
+    let [numbers, texts] = [0, 0];
+    for (let n = 0; n < count; n += 1) {
+      const kind = this.#bytes[this.#plain + n];
+      if (kind === MIXED_NUMBER) numbers += 1;
+      else if (kind === MIXED_TEXT) texts += 1;
+    }
+    return [numbers, texts];
+  }
+
+  #eachOf(side: Side | undefined, from: number, to: number, each: (row: number, text: number) => void): void {
     if (!side) return;
     let n = this.#countBits(side.bitmap, from);
     for (let row = from; row < to; row += 1) {
       if (!this.#bit(side.bitmap, row)) continue;
-      each(row, textAt(this.#unsigned(side.indices.at, side.indices.width, n)));
+      each(row, this.#unsigned(side.indices.at, side.indices.width, n));
       n += 1;
     }
   }

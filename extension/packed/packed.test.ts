@@ -2,12 +2,14 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { canonicalRow, displayOf, formulaOf } from "@sheetwire/shared/grid";
 import type { Cell, Row } from "@sheetwire/shared/protocol";
-import { BrokenBlockError, openBlock, packRows } from "./packed.ts";
+import { BrokenBlockError, CsvWriter, openBlock, packRows } from "./packed.ts";
 
 const number = fc.oneof(
   fc.integer({ min: -300, max: 300 }),
   fc.integer(),
   fc.integer({ min: -5_000, max: 5_000 }).map((cents) => cents / 100),
+  fc.tuple(fc.maxSafeInteger(), fc.nat(12)).map(([whole, decimals]) => whole / 10 ** decimals),
+  fc.tuple(fc.integer(), fc.nat(8)).map(([whole, decimals]) => whole / 10 ** decimals),
   fc.maxSafeInteger(),
   fc.double({ noNaN: true, noDefaultInfinity: true }),
   fc.constantFrom(0.1 + 0.2, 1e21, 5e-324, Number.MAX_VALUE, -0, 46_160.75),
@@ -80,7 +82,11 @@ test("a search finds exactly the cells whose display or formula contains the wor
   );
 });
 
-test("CSV of a block is the CSV of its rows", () => {
+const isHalf = (some: readonly (Row | null)[]): boolean =>
+  JSON.stringify(some, (_, one: unknown) => (typeof one === "string" && !one.isWellFormed() ? "half" : one)) !==
+  JSON.stringify(some);
+
+test("CSV of a block is the CSV of its rows, as a file has it; none is written where a character is broken in two", () => {
   const field = (shown: string): string => (/[",\r\n]/.test(shown) ? `"${shown.replaceAll('"', '""')}"` : shown);
   const quoted = fc.constantFrom<Cell>(
     'say "hi"',
@@ -97,7 +103,13 @@ test("CSV of a block is the CSV of its rows", () => {
       const lines = canonical(some)
         .slice(start)
         .map((row) => `${(row ?? []).map((one) => field(displayOf(one))).join(",")}\r\n`);
-      expect(openBlock(packRows(some)).csv(start)).toBe(lines.join(""));
+      const into = new CsvWriter();
+      into.text("before\r\n");
+      const block = openBlock(packRows(some));
+      expect(block.writeCsv(into, start)).toBe(!isHalf(canonical(some)));
+      const after = isHalf(canonical(some)) ? "" : lines.join("");
+      expect(new TextDecoder("utf-8", { ignoreBOM: true }).decode(into.taken())).toBe(`before\r\n${after}`);
+      expect(into.taken().length).toBe(0);
     }),
     { numRuns: 400 },
   );
@@ -122,6 +134,22 @@ test("bytes of another format, cut off or none at all are refused", () => {
   other[0] = 2;
   for (const bytes of [other, good.slice(0, -1), new Uint8Array(), good.slice(0, 10)]) {
     expect(() => openBlock(bytes)).toThrow(BrokenBlockError);
+  }
+});
+
+test("texts that do not fill their heap, or are no UTF-8, are written into no file", () => {
+  const good = packRows([["åäö", "a"]]);
+  const heapAt = new DataView(good.buffer).getUint32(16, true);
+  const lengthsAt = new DataView(good.buffer).getUint32(12, true);
+  for (const [at, byte] of [
+    [heapAt, 0xff],
+    [heapAt + good.length - heapAt - 1, 0xc3],
+    [lengthsAt, 2],
+    [lengthsAt, 9],
+  ] as const) {
+    const other = good.slice();
+    other[at] = byte;
+    expect(() => openBlock(other).writeCsv(new CsvWriter())).toThrow(BrokenBlockError);
   }
 });
 

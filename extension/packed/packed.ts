@@ -5,4 +5,6 @@
  */
 export { packRows } from "./pack.ts";
 export { packLine, type PackedLine, type PackedRows } from "./scan-line.ts";
-export { BrokenBlockError, csvField, openBlock, type PackedBlock } from "./packed-block.ts";
+export { BrokenBlockError } from "./broken-block.ts";
+export { CsvWriter } from "./csv-writer.ts";
+export { openBlock, type PackedBlock } from "./packed-block.ts";

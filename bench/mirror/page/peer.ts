@@ -29,7 +29,8 @@ export interface Peer {
   viewport(place: Place): Promise<Cell[][] | Moved>;
   /** Every cell that shows the text, as [row, column] in order of the sheet; case ignored. */
   search(text: string): Promise<[number, number][] | Moved>;
-  csv(): Promise<string[] | Moved>;
+  /** The sheet as the bytes of a file, in pieces. */
+  csv(): Promise<Uint8Array[] | Moved>;
   /** From here on every commit waits for the disk; where absent, all of IndexedDB is made to. */
   sync?(): Promise<void>;
   /** Brings the files to their resting size and says it; where absent, the files of IndexedDB are looked at. */

@@ -72,8 +72,11 @@ export const peer: Peer = {
     return hits;
   },
   async csv() {
-    const pieces: string[] = [];
-    for await (const records of allRows()) pieces.push(records.map(({ cells }) => csvLine(cells)).join(""));
+    const encoder = new TextEncoder();
+    const pieces: Uint8Array[] = [];
+    for await (const records of allRows()) {
+      pieces.push(encoder.encode(records.map(({ cells }) => csvLine(cells)).join("")));
+    }
     return pieces;
   },
   close: () => Promise.resolve(database.close()),

@@ -8,6 +8,8 @@ import { csvLine, displayOf, rowsOfSnapshot, VIEW_COLUMNS, VIEW_ROWS } from "./p
 import type { Cell, Peer, RichCell, Scalar } from "./peer.ts";
 
 const COLUMNS = 20;
+/** Text that is encoded at once. */
+const PIECE_CHARS = 128 * 1024;
 const names = Array.from({ length: COLUMNS }, (_, column) => `c${column}`);
 
 /** What a value alone does not say: `b` marks a checkbox. */
@@ -165,11 +167,17 @@ export const sqlitePeer = (journal: "rollback" | "wal"): Peer => ({
     return Promise.resolve(hits);
   },
   async csv() {
-    const pieces: string[] = [];
+    const encoder = new TextEncoder();
+    const pieces: Uint8Array[] = [];
+    let lines = "";
     for (const { cells } of select("", [])) {
       while (cells.length > 0 && cells.at(-1) === null) cells.pop();
-      pieces.push(csvLine(cells));
+      lines += csvLine(cells);
+      if (lines.length < PIECE_CHARS) continue;
+      pieces.push(encoder.encode(lines));
+      lines = "";
     }
+    pieces.push(encoder.encode(lines));
     return Promise.resolve(pieces);
   },
   sync: async () => Promise.resolve(void database.exec("PRAGMA synchronous=full")),

@@ -110,7 +110,7 @@ function answersOf(peer: Peer) {
 
     async csv(): Promise<{ ms: number; hash: string }> {
       const { ms, answer } = await timed(() => peer.csv());
-      return { ms, hash: await hashOf(answer, (pieces) => pieces.join("")) };
+      return { ms, hash: await hashOf(answer, joined) };
     },
 
     storedBytes: async () => peer.storedBytes?.(),
@@ -139,8 +139,22 @@ function answersOf(peer: Peer) {
 }
 
 /** Answers are compared by their hash; bytes that were only moved have none. */
-async function hashOf<T>(answer: T | Moved, textOf: (answer: T) => string): Promise<string> {
+async function hashOf<T>(answer: T | Moved, wordsOf: (answer: T) => string | Uint8Array<ArrayBuffer>): Promise<string> {
   if (typeof answer === "object" && answer !== null && "bytes" in answer) return "";
-  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(textOf(answer)));
+  const words = wordsOf(answer);
+  const bytes = await crypto.subtle.digest(
+    "SHA-256",
+    typeof words === "string" ? new TextEncoder().encode(words) : words,
+  );
   return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
 }
