@@ -34,17 +34,17 @@ export function serve(line: Line, open: Opens<Mirror>): void {
   let past: { mirror: Mirror; spreadsheetId: string; seq: number; copy: CopyReader } | undefined;
 
   async function goBack(spreadsheetId: string, moment: Moment): Promise<{ ok: true; seq: number } | NotKept> {
-    const open = await mirror();
-    const found = await open.of(spreadsheetId).at(moment);
+    const current = await mirror();
+    const found = await current.of(spreadsheetId).at(moment);
     if (!found.ok) return found;
-    past = { mirror: open, spreadsheetId, seq: found.seq, copy: found.copy };
+    past = { mirror: current, spreadsheetId, seq: found.seq, copy: found.copy };
     return { ok: true, seq: found.seq };
   }
 
   async function copyOf({ spreadsheetId, seq }: Asked): Promise<CopyReader> {
-    const open = await mirror();
-    if (seq === undefined) return open.of(spreadsheetId);
-    if (past?.mirror === open && past.spreadsheetId === spreadsheetId && past.seq === seq) return past.copy;
+    const current = await mirror();
+    if (seq === undefined) return current.of(spreadsheetId);
+    if (past?.mirror === current && past.spreadsheetId === spreadsheetId && past.seq === seq) return past.copy;
     const found = await goBack(spreadsheetId, { seq });
     if (!found.ok || !past) throw new DOMException("That moment is not kept any more.", "NotFoundError");
     return past.copy;

@@ -220,7 +220,8 @@ test("what was before the first copy is said not to be kept", async () => {
   const before = await screen.findByRole("button", { name: "Before this change" });
   await hold([["Aliens", 1986]], 9);
   fireEvent.click(before);
-  await screen.findByText(/is not kept on this machine/);
+  const banner = await screen.findByText(/is not kept on this machine/);
+  expect(banner.closest("[role=status]")).not.toBeNull();
 });
 
 test("a mirror of a newer version is said so in the panel", () => {
