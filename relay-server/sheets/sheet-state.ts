@@ -1,8 +1,16 @@
-import { applyColumnRuns, applyRowRuns, lengthAfter, MisfitError, overlayRow, widthOf } from "@sheetwire/shared/grid";
+import {
+  applyColumnRuns,
+  applyRowRuns,
+  canonicalRow,
+  lengthAfter,
+  MisfitError,
+  overlayRow,
+  widthOf,
+} from "@sheetwire/shared/grid";
 import { fold, NO_DIGEST, placed, type Digest } from "@sheetwire/shared/digest";
 import type { Row, Sheet } from "@sheetwire/shared/protocol";
 import type { ContentOf } from "./content.ts";
-import { BLANK, cellsOf, holdsFormula, storedRow, UNKNOWN, type StoredRow } from "./row.ts";
+import { BLANK, cellsOf, holdsFormula, storedRow, storedText, UNKNOWN, type StoredRow } from "./row.ts";
 
 /** One sheet: its properties and its rows, with the digest of all rows kept up to date at one step a changed row. */
 export class SheetState {
@@ -66,7 +74,7 @@ export class SheetState {
     change.cells.forEach((cells, offset) => {
       const before = cellsOf(this.rows[top + offset] ?? UNKNOWN);
       if (!before && column > 0) throw new MisfitError(`Part of row ${top + offset}, which is unknown.`);
-      this.#replace(top + offset, before ? overlayRow(before, column, cells, width) : cells);
+      this.#replace(top + offset, before ? overlayRow(before, column, cells, width) : canonicalRow(cells));
     });
   }
 
@@ -95,12 +103,13 @@ export class SheetState {
     if (this.rows[index]?.json === null && row.json === null) this.rows[index] = row;
   }
 
+  /** Puts canonical cells. */
   #replace(index: number, cells: Row): void {
     this.#digest = fold(this.#digest, this.#part(index));
     const before = this.rows[index] ?? UNKNOWN;
     if (before.json === null) this.unknownRows -= 1;
     if (holdsFormula(before)) this.formulaRows -= 1;
-    const after = storedRow(cells, this.#seed);
+    const after = storedText(JSON.stringify(cells), this.#seed);
     this.rows[index] = after;
     if (holdsFormula(after)) this.formulaRows += 1;
     this.#digest = fold(this.#digest, this.#part(index));

@@ -236,14 +236,7 @@ export function storeDesk(desk: Desk): string {
   const stored: z.input<typeof storedSchema> = {
     order,
     sheetsSince,
-    sheets: [...desk.sheets].map(([sheetId, sheet]) => ({
-      sheetId,
-      ...sheet,
-      round: undefined,
-      readBy: undefined,
-      probe: undefined,
-      untaken: undefined,
-    })),
+    sheets: Array.from(desk.sheets, ([sheetId, sheet]) => storeSheetDesk(sheetId, sheet)),
     lastHeardAt,
     lastSweepAt,
     calls,
@@ -252,6 +245,28 @@ export function storeDesk(desk: Desk): string {
     healed,
   };
   return JSON.stringify(stored);
+}
+
+/** One by one: this is written with each post. */
+function storeSheetDesk(sheetId: number, sheet: SheetDesk): z.input<typeof storedSchema>["sheets"][number] {
+  const { layout, layoutStamp, digestsSince, columnsSince, columnsTried, doubts, unproven } = sheet;
+  const { volatile, volatileDue, seen, restless, checkedAt, recheck } = sheet;
+  return {
+    sheetId,
+    layout,
+    layoutStamp,
+    digestsSince,
+    columnsSince,
+    columnsTried,
+    doubts,
+    unproven,
+    volatile,
+    volatileDue,
+    seen,
+    restless,
+    checkedAt,
+    recheck,
+  };
 }
 
 export function loadDesk(json: string, startedAt: number): Desk {

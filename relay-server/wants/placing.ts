@@ -39,7 +39,9 @@ export function remember(desk: Desk, arrival: Arrival, now: number): void {
 }
 
 /** A reading is never later than its receipt, whatever the script's clock says. */
-export function clampReadAt([from, to]: ReadAt, now: number): ReadAt {
+export function clampReadAt(readAt: ReadAt, now: number): ReadAt {
+  const [from, to] = readAt;
+  if (from <= to && to <= now) return readAt;
   const end = Math.min(to, now);
   return [Math.min(from, end), end];
 }

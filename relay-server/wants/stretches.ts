@@ -8,12 +8,16 @@ const MOST = 500;
 export function addStretch<T extends Stretch>(list: readonly T[], added: T, join: (a: T, b: T) => T): T[] {
   const after: T[] = [];
   let grown = added;
+  let isIn = false;
   for (const one of list) {
-    if (one.to < grown.from || one.from > grown.to) after.push(one);
-    else grown = { ...join(one, grown), from: Math.min(one.from, grown.from), to: Math.max(one.to, grown.to) };
+    if (one.to < grown.from) after.push(one);
+    else if (one.from > grown.to) {
+      if (!isIn) after.push(grown);
+      isIn = true;
+      after.push(one);
+    } else grown = { ...join(one, grown), from: Math.min(one.from, grown.from), to: Math.max(one.to, grown.to) };
   }
-  after.push(grown);
-  after.sort((a, b) => a.from - b.from);
+  if (!isIn) after.push(grown);
   const [first, ...others] = after;
   return first && after.length > MOST
     ? [others.reduce((a, b) => ({ ...join(a, b), from: a.from, to: b.to }), first)]

@@ -143,9 +143,8 @@ function place(
     remember(fold.desk, arrival, fold.now);
     return;
   }
-  const latest = Math.max(...earlier.map((stamp) => stamp.readAt[0]), Number.NEGATIVE_INFINITY);
   remember(fold.desk, arrival, fold.now);
-  if (!isCertain && overwrites && arrival.readAt[0] < latest) return;
+  if (!isCertain && overwrites && earlier.some((stamp) => arrival.readAt[0] < stamp.readAt[0])) return;
   if (lease && isWhole) noteRead(fold, desk, stretch);
   const isHeal = isChecking(fold) && overwrites;
   const isSorted = !lease && isWhole && takeMoves(fold, sheetId, stretch, rows, reading.readAt);

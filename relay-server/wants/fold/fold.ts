@@ -8,7 +8,7 @@ import { wantCheck } from "../check.ts";
 import { usedCells, type Desk, type Lease } from "../desk.ts";
 import { clampReadAt } from "../placing.ts";
 import { isScarce, webAppWorks } from "../policy.ts";
-import type { Post, Reading } from "../types.ts";
+import type { Post, ReadAt, Reading } from "../types.ts";
 import { takeCells, takeRows } from "./cells.ts";
 import { takeDigests } from "./digests.ts";
 import { canChangeUnseen, deskOf, isChecking, wantDigests, type Emit, type Folding } from "./folding.ts";
@@ -20,11 +20,15 @@ export type { Emit } from "./folding.ts";
 export function foldPost(post: Post, state: SpreadsheetState, desk: Desk, emit: Emit, now: number): void {
   const fold: Folding = { post, state, desk, emit, now };
   const { cause, n, readings } = post;
+  let readAt: ReadAt = [0, 0];
   for (const reading of readings) {
     desk.order += 1;
     const asked = reading.want === undefined ? undefined : desk.leases.get(reading.want);
     const lease = asked && asked.run === post.run ? asked : undefined;
-    take(fold, { ...reading, readAt: clampReadAt(reading.readAt, now) }, lease);
+    // Times are remembered for a minute, and those of one post are mostly one.
+    const own = clampReadAt(reading.readAt, now);
+    if (own[0] !== readAt[0] || own[1] !== readAt[1]) readAt = own;
+    take(fold, { ...reading, readAt }, lease);
     if (lease) desk.leases.delete(lease.want.id);
   }
   const wasEdited = readings.some(({ kind, want }) => (kind === "cells" || kind === "digests") && want === undefined);

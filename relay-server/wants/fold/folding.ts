@@ -67,7 +67,8 @@ export function closeDoubts(
 /** These rows are believed, and looked at again before all else. */
 export function leaveUnproven(fold: Folding, sheetId: number, stretch: Stretch): void {
   const desk = deskOf(fold, sheetId);
-  for (const gap of gapsIn(stretch, desk.volatile)) desk.unproven = addStretch(desk.unproven, gap, (a) => a);
+  const gaps = desk.volatile.length === 0 ? [stretch] : gapsIn(stretch, desk.volatile);
+  for (const gap of gaps) desk.unproven = addStretch(desk.unproven, gap, (a) => a);
 }
 
 export function noteHealed(fold: Folding, rows: number): void {
