@@ -1,8 +1,9 @@
 import { COMMA, MINUS, POINT, QUOTE, ZERO } from "./ascii.ts";
 import { BrokenBlockError } from "./broken-block.ts";
 
-/** Up to so many bytes are copied faster one by one. */
-const COPIED_BY_HAND = 32;
+/** Up to so many bytes are copied faster word by word. Up to three bytes behind a field are written with it, and then over. */
+const COPIED_BY_HAND = 64;
+const WORD_BYTES = 4;
 /** What is kept for the next rows; more than that was unusual. */
 const KEPT_BYTES = 4 * 1024 * 1024;
 const CARRIAGE_RETURN = 0x0d;
@@ -16,6 +17,7 @@ const TRIED_SCALE = 1e6;
 /** 1 for what puts a field into quotes. */
 const WANTS_QUOTES = new Uint8Array(128);
 for (const byte of [QUOTE, COMMA, CARRIAGE_RETURN, LINE_FEED]) WANTS_QUOTES[byte] = 1;
+const MOST_SHORT = 0x7fffffff;
 const NO = "FALSE";
 const YES = "TRUE";
 
@@ -118,15 +120,18 @@ export class CsvWriter {
     const columns = this.#columns;
     const lengths = this.#lengths;
     const starts = this.#starts;
-    const source = this.#source;
     let bytes = 0;
     for (let row = 0; row < this.#rows; row += 1) {
       const count = this.#counts[row] as number;
       bytes += count + 2;
       for (let field = row * columns; field < row * columns + count; field += 1) bytes += lengths[field] as number;
     }
-    this.#reserveOut(bytes);
+    this.#reserveOut(bytes + WORD_BYTES);
+    this.#reserveSource(WORD_BYTES);
     const out = this.#out;
+    const source = this.#source;
+    const outWords = new DataView(out.buffer);
+    const sourceWords = new DataView(source.buffer);
     let at = this.#outAt;
     for (let row = 0; row < this.#rows; row += 1) {
       const first = row * columns;
@@ -140,7 +145,7 @@ export class CsvWriter {
         if (length === 0) continue;
         const from = starts[field] as number;
         if (length > COPIED_BY_HAND) out.set(source.subarray(from, from + length), at);
-        else for (let n = 0; n < length; n += 1) out[at + n] = source[from + n] as number;
+        else for (let n = 0; n < length; n += WORD_BYTES) outWords.setInt32(at + n, sourceWords.getInt32(from + n));
         at += length;
       }
       out[at] = CARRIAGE_RETURN;
@@ -243,19 +248,24 @@ export class CsvWriter {
       behind -= 1;
     }
     // At least one digit stands before the point.
-    let digits = 1;
-    for (let power = 10; power <= left; power *= 10) digits += 1;
-    if (digits <= behind) digits = behind + 1;
+    const digits = Math.max(digitsOf(left), behind + 1);
+    const point = behind > 0 ? at + digits - behind : -1;
     const end = at + digits + (behind > 0 ? 1 : 0);
-    for (let place = end - 1; place >= at; place -= 1) {
-      if (behind > 0 && place === end - 1 - behind) {
-        source[place] = POINT;
-        continue;
-      }
+    let place = end - 1;
+    // What is beyond 32 bits is divided as a float.
+    for (; left > MOST_SHORT; place -= 1) {
+      if (place === point) continue;
       const next = Math.floor(left / 10);
       source[place] = ZERO + (left - next * 10);
       left = next;
     }
+    for (let short = left | 0; place >= at; place -= 1) {
+      if (place === point) continue;
+      const next = (short / 10) | 0;
+      source[place] = ZERO + (short - next * 10);
+      short = next;
+    }
+    if (point >= 0) source[point] = POINT;
     this.#sourceAt = end;
   }
 
@@ -274,4 +284,12 @@ export class CsvWriter {
     grown.set(this.#out.subarray(0, this.#outAt));
     this.#out = grown;
   }
+}
+
+/** How many digits a whole number has. */
+function digitsOf(whole: number): number {
+  if (whole < 1_000) return whole < 10 ? 1 : whole < 100 ? 2 : 3;
+  let digits = 4;
+  for (let power = 10_000; power <= whole; power *= 10) digits += 1;
+  return digits;
 }
