@@ -11,7 +11,7 @@ export type ExtensionPage = {
   /** Of the worker that a page of the extension holds: the panel's place. */
   ask: Ask;
   /** Sends the background a message and answers what it says, with the time until it said so. */
-  tell: (message: unknown) => Promise<{ elapsedMs: number; ms: number }>;
+  tell: (message: unknown) => Promise<{ elapsedMs: number; ms: number; bootMs?: number }>;
   /** Ends the background as the browser would, without a word. */
   kill: () => Promise<void>;
 };
@@ -93,11 +93,13 @@ async function extensionPage(page: Page): Promise<ExtensionPage> {
     ask: askerOf(page),
     async tell(message) {
       const told = await page.evaluate(async (sent) => {
-        type Chrome = { runtime: { sendMessage(message: unknown): Promise<{ ms: number; error?: string }> } };
+        type Chrome = {
+          runtime: { sendMessage(message: unknown): Promise<{ ms: number; bootMs?: number; error?: string }> };
+        };
         const { runtime } = (globalThis as unknown as { chrome: Chrome }).chrome;
         const began = performance.now();
-        const { ms, error } = await runtime.sendMessage(sent);
-        return { elapsedMs: performance.now() - began, ms, error };
+        const answer = await runtime.sendMessage(sent);
+        return { ...answer, elapsedMs: performance.now() - began };
       }, message);
       if (told.error !== undefined) throw new Error(`The background failed: ${told.error}`);
       return told;

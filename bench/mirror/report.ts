@@ -37,6 +37,7 @@ export function reportOf(found: readonly Found[], told: Told): string {
 
 function boundOf(goal: Goal): string {
   if ("bytesAtMost" in goal) return `<= ${goal.bytesAtMost / MIB} MiB`;
+  if ("msAtMost" in goal) return `<= ${goal.msAtMost} ms`;
   if ("timesFaster" in goal) return `>= ${goal.timesFaster.toLocaleString("en")} x faster`;
   return goal.atMost === undefined ? "" : `<= ${goal.atMost} x`;
 }
@@ -55,6 +56,7 @@ function cellOf(goal: Goal, found: readonly Found[], engine: Engine): string {
 
 function ratioOf({ goal, ratio }: Verdict): string {
   if ("bytesAtMost" in goal) return `${Math.round(ratio / MIB)} MiB`;
+  if ("msAtMost" in goal) return `${rounded(ratio)} ms`;
   return "timesFaster" in goal ? `${rounded(1 / ratio).toLocaleString("en")} x faster` : `${rounded(ratio)} x`;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The background of an extension that keeps the mirror and does nothing else: woken by a message, it commits one edit and says
- * how long the commit itself took.
+ * how long the commit itself took, and how long it was before the image was there.
  */
 import { openForKeeping, type CopyWriter } from "../../../extension/mirror/mirror.ts";
 import { openHeld, type Held } from "./held.ts";
@@ -12,20 +12,25 @@ type Runtime = {
 const { runtime } = (globalThis as unknown as { chrome: { runtime: Runtime } }).chrome;
 
 /** Begun at once, as the extension's background does when somebody was looking at a sheet. */
-const opening: Promise<Held<CopyWriter>> = openHeld(openForKeeping);
+const began = performance.now();
+let bootMs = Number.NaN;
+const opening: Promise<Held<CopyWriter>> = openHeld(openForKeeping).then((held) => {
+  bootMs = performance.now() - began;
+  return held;
+});
 opening.catch(() => undefined);
 
 async function commit(edit: Edit): Promise<number> {
   const held = await opening;
-  const began = performance.now();
+  const from = performance.now();
   await held.edit(edit);
-  return performance.now() - began;
+  return performance.now() - from;
 }
 
 // Registered in the first turn: the browser hands over the message for which it started the worker.
 runtime.onMessage.addListener((edit, _sender, answer) => {
   commit(edit).then(
-    (ms) => answer({ ms }),
+    (ms) => answer({ ms, bootMs }),
     (error: unknown) => answer({ error: String(error) }),
   );
   return true;

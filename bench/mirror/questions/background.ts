@@ -1,4 +1,4 @@
-/** What can only be asked of a real extension: how soon a killed background commits, and whether a busy panel holds it up. */
+/** What can only be asked of a real extension: how soon a killed background is there and commits, and whether a busy panel holds it up. */
 import type { Row } from "@sheetwire/shared/protocol";
 import { openExtensionStage, type ExtensionStage } from "../extension-stage.ts";
 import { median, rounded, type Found } from "../figures.ts";
@@ -8,10 +8,12 @@ import { COLUMNS } from "../table.ts";
 import type { Round } from "./questions.ts";
 
 const WAKES = 20;
+const BOOTS = 10;
+const TAIL_COMMITS = 300;
 const COMMITS_A_TURN = 100;
 const TURNS = 4;
 
-export const ofBackground = ["wake", "commit-while-searching"] as const;
+export const ofBackground = ["wake", "boot", "commit-while-searching"] as const;
 
 type Asked = Pick<Round, "asks" | "found"> & { engine: Engine; rows: readonly Row[]; snapshot: Uint8Array };
 
@@ -27,6 +29,7 @@ export async function askBackground({ engine, rows, snapshot, asks, found }: Ask
     await stage.mirror.ask("load");
     await stage.mirror.ask("dropSnapshot");
     if (asks("wake")) tell("wake", WAKES, await wakes(stage, model));
+    if (asks("boot")) tell("boot", BOOTS, await boots(stage, model));
     if (asks("commit-while-searching")) {
       tell("commit-while-searching", COMMITS_A_TURN * TURNS, await commits(stage, model));
     }
@@ -58,6 +61,18 @@ async function wakes({ mirror, bare }: ExtensionStage, model: Model): Promise<Fo
     times.bare.push(started.elapsedMs);
   }
   return { mirror: rounded(median(times.mirror)), bare: rounded(median(times.bare)) };
+}
+
+/** With a tail that is replayed each time: it is folded when there was quiet, and there is none. */
+async function boots({ mirror }: ExtensionStage, model: Model): Promise<Found["figures"]> {
+  const times: number[] = [];
+  for (let n = 0; n < TAIL_COMMITS; n += 1) await mirror.tell(nextEdit(model));
+  for (let turn = 0; turn < BOOTS; turn += 1) {
+    await mirror.kill();
+    const { bootMs = Number.NaN } = await mirror.tell(nextEdit(model));
+    times.push(bootMs);
+  }
+  return { mirror: rounded(median(times)) };
 }
 
 /** The 99th percentile of a commit while a page of the extension searches every cell, beside the same with nobody searching. */
