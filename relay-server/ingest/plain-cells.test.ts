@@ -1,7 +1,7 @@
-import { cellsReadingSchema } from "@sheetwire/shared/protocol";
+import { cellsReadingSchema, postSchema } from "@sheetwire/shared/protocol";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isPlainCells } from "./plain-cells.ts";
+import { isPlainCells, isPlainPost } from "./plain-cells.ts";
 
 const edit = {
   kind: "cells",
@@ -27,7 +27,19 @@ const optional = {
   was: "before",
 };
 
+const post = {
+  protocol: 1,
+  run: "7f0c2c5e-4f3f-4c39-9a0a-3f2f5b6d8e11",
+  n: 0,
+  cause: "edit",
+  script: { version: "1.0.0", installation: "one" },
+  allowance: { spentMs: 212.5, runLimitMs: 360_000 },
+  readings: [edit],
+};
+
 test("readings as the script posts them are recognised", () => {
+  expect(isPlainPost(post)).toBe(true);
+  expect(isPlainPost({ ...post, cause: "change:INSERT_ROW", actor: "somebody@example.com", readings: [] })).toBe(true);
   expect(isPlainCells(edit)).toBe(true);
   expect(isPlainCells({ ...edit, ...optional })).toBe(true);
 });
@@ -54,30 +66,48 @@ const odd = fc.oneof(
   fc.json().map((text) => JSON.parse(text) as unknown),
 );
 
-/** The same reading with something else at one place of it, or with something more. */
-const changed = fc
-  .record({
-    base: fc.subarray(Object.keys(optional)),
-    steps: fc.array(fc.nat(), { maxLength: 5 }),
-    odd,
-    isMore: fc.boolean(),
-  })
-  .map(({ base, steps, odd: value, isMore }) => {
-    const reading = structuredClone({
-      ...edit,
-      ...Object.fromEntries(Object.entries(optional).filter(([key]) => base.includes(key))),
-    }) as Record<string, unknown>;
-    let place = reading;
-    for (const step of steps) {
-      const inner = Object.values(place).filter((one) => typeof one === "object" && one !== null);
-      if (inner.length === 0) break;
-      place = inner[step % inner.length] as Record<string, unknown>;
-    }
-    const keys = Object.keys(place);
-    const key = keys.length === 0 ? "0" : (keys[(steps[0] ?? 0) % keys.length] ?? "0");
-    place[isMore && !Array.isArray(place) ? "more" : key] = value;
-    return reading;
-  });
+/** The same with something else at one place of it, or with something more. */
+const changedFrom = (whole: object, more: object) =>
+  fc
+    .record({
+      base: fc.subarray(Object.keys(more)),
+      steps: fc.array(fc.nat(), { maxLength: 5 }),
+      odd,
+      isMore: fc.boolean(),
+    })
+    .map(({ base, steps, odd: value, isMore }) => {
+      const reading = structuredClone({
+        ...whole,
+        ...Object.fromEntries(Object.entries(more).filter(([key]) => base.includes(key))),
+      }) as Record<string, unknown>;
+      let place = reading;
+      for (const step of steps) {
+        const inner = Object.values(place).filter((one) => typeof one === "object" && one !== null);
+        if (inner.length === 0) break;
+        place = inner[step % inner.length] as Record<string, unknown>;
+      }
+      const keys = Object.keys(place);
+      const key = keys.length === 0 ? "0" : (keys[(steps[0] ?? 0) % keys.length] ?? "0");
+      place[isMore && !Array.isArray(place) ? "more" : key] = value;
+      return reading;
+    });
+
+const changed = changedFrom(edit, optional);
+const changedPost = changedFrom({ ...post, readings: [] }, { actor: "somebody@example.com", cause: "change:OTHER" });
+
+test("whatever post is recognised is what the schema takes as it is, and the other way round", () => {
+  let recognised = 0;
+  fc.assert(
+    fc.property(changedPost, (value) => {
+      const parsed = postSchema.safeParse(value);
+      const isAsItIs = parsed.success && JSON.stringify(sorted(parsed.data)) === JSON.stringify(sorted(value));
+      expect(isPlainPost(value)).toBe(isAsItIs);
+      if (isAsItIs) recognised += 1;
+    }),
+    { numRuns: 4_000 },
+  );
+  expect(recognised).toBeGreaterThan(100);
+});
 
 test("whatever is recognised is what the schema takes as it is", () => {
   let recognised = 0;

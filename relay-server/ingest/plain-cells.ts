@@ -1,5 +1,38 @@
 import { limits } from "@sheetwire/shared/limits";
-import type { ReadingOf } from "@sheetwire/shared/protocol";
+import type { Post, ReadingOf } from "@sheetwire/shared/protocol";
+
+/** Whether this is a post of nothing but such cells, which the schema would take exactly as it is. */
+export function isPlainPost(value: unknown): value is Post {
+  if (!isObject(value)) return false;
+  const { protocol, run, n, cause, actor, script, allowance, readings } = value;
+  return (
+    countKeys(value) === (actor === undefined ? 7 : 8) &&
+    isIndex(protocol, Number.MAX_SAFE_INTEGER) &&
+    protocol !== 0 &&
+    isShort(run, 8, 64) &&
+    isIndex(n, 100_000) &&
+    typeof cause === "string" &&
+    (CAUSES.has(cause) || /^change:[A-Z_]{1,40}$/.test(cause)) &&
+    (actor === undefined || isShort(actor, 0, 320)) &&
+    isObject(script) &&
+    countKeys(script) === 2 &&
+    isShort(script["version"], 0, 64) &&
+    isShort(script["installation"], 0, 128) &&
+    isObject(allowance) &&
+    countKeys(allowance) === 2 &&
+    isAtLeast(allowance["spentMs"], 0) &&
+    isAtLeast(allowance["runLimitMs"], Number.MIN_VALUE) &&
+    Array.isArray(readings) &&
+    readings.length <= limits.postMaxReadings &&
+    readings.every(isPlainCells)
+  );
+}
+
+const CAUSES: ReadonlySet<string> = new Set(["edit", "sweep", "install", "call", "manual"]);
+const isShort = (value: unknown, least: number, most: number): boolean =>
+  typeof value === "string" && value.length >= least && value.length <= most;
+const isAtLeast = (value: unknown, least: number): boolean =>
+  typeof value === "number" && Number.isFinite(value) && value >= least;
 
 /**
  * Whether this is a reading of cells that the schema would take exactly as it is. Nearly all that is posted is cells, and
@@ -47,11 +80,7 @@ export function isPlainCells(value: unknown): value is ReadingOf<"cells"> {
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-function countKeys(value: object): number {
-  let count = 0;
-  for (const key in value) if (Object.hasOwn(value, key)) count += 1;
-  return count;
-}
+const countKeys = (value: object): number => Object.keys(value).length;
 
 const isIndex = (value: unknown, most: number): boolean =>
   Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;

@@ -1,5 +1,4 @@
 import { isUtf8 } from "node:buffer";
-import { limits } from "@sheetwire/shared/limits";
 import {
   OLDEST_PROTOCOL_VERSION,
   PROTOCOL_VERSION,
@@ -8,7 +7,7 @@ import {
   type RefusalCode,
 } from "@sheetwire/shared/protocol";
 import { contradictionIn } from "../wants/wants.ts";
-import { isPlainCells } from "./plain-cells.ts";
+import { isPlainPost } from "./plain-cells.ts";
 
 type Refusal = { readonly ok: false; readonly code: RefusalCode; readonly detail?: string };
 
@@ -27,24 +26,13 @@ export function readPost(body: Buffer): { post: Post } | { refused: Refusal } {
     const detail = `Protocol ${protocol} is not served here: update ${side}.`;
     return { refused: { ok: false, code: "protocol-too-old", detail } };
   }
-  const parsed = plainPost(value) ?? postSchema.safeParse(value);
+  const parsed = isPlainPost(value) ? { success: true as const, data: value } : postSchema.safeParse(value);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     return malformed(`${issue?.path.join(".") ?? ""}: ${issue?.code ?? "not a post"}`);
   }
   const contradiction = contradictionIn(parsed.data);
   return contradiction ? malformed(contradiction) : { post: parsed.data };
-}
-
-const headSchema = postSchema.omit({ readings: true });
-
-/** A post of nothing but cells. Any other, and one that is none, is read by the schema as a whole. */
-function plainPost(value: unknown): { success: true; data: Post } | undefined {
-  const readings = (value as { readings?: unknown } | null)?.readings;
-  if (!Array.isArray(readings) || readings.length > limits.postMaxReadings || !readings.every(isPlainCells))
-    return undefined;
-  const head = headSchema.safeParse(value);
-  return head.success ? { success: true, data: { ...head.data, readings } } : undefined;
 }
 
 const malformed = (detail: string): { refused: Refusal } => ({ refused: { ok: false, code: "malformed", detail } });
