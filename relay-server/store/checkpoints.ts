@@ -7,8 +7,8 @@ type Needs = { store: Store; path: string; onFault: (error: unknown) => void };
 
 /** How often it is looked at how much was written, in milliseconds. */
 const LOOK_EVERY_MS = 100;
-/** With so many bytes written since the last time the log is moved. */
-const MOVE_AFTER_BYTES = 4 * 1024 * 1024;
+/** With so many bytes written since the last time the log is moved: pages that are written again and again move once. */
+const MOVE_AFTER_BYTES = 16 * 1024 * 1024;
 /** With so few pages left it is done here: the log is then wholly moved, and begins again at its start. */
 const LAST_PAGES = 512;
 /** SQLite's own bound, for when the thread does not get to it. */
