@@ -64,5 +64,6 @@ export const peer: Peer = {
     return hits;
   },
   csv: () => Array.fromAsync(held.copy.exportRows(SHEET_ID, "csv")),
+  rest: () => held.copy.checkpoint(),
   close: () => Promise.resolve(held.mirror.close()),
 };

@@ -31,6 +31,8 @@ export interface Peer {
   search(text: string): Promise<[number, number][] | Moved>;
   /** The sheet as the bytes of a file, in pieces. */
   csv(): Promise<Uint8Array[] | Moved>;
+  /** Does what was put off: edits that follow are then measured by themselves. */
+  rest?(): Promise<void>;
   /** From here on every commit waits for the disk; where absent, all of IndexedDB is made to. */
   sync?(): Promise<void>;
   /** Brings the files to their resting size and says it; where absent, the files of IndexedDB are looked at. */

@@ -122,6 +122,8 @@ function answersOf(peer: Peer) {
       return Promise.resolve();
     },
 
+    rest: async () => peer.rest?.(),
+
     /** From here on transactions wait for the disk, whatever durability their owner asks for. */
     async forceSync(): Promise<void> {
       if (peer.sync) return peer.sync();

@@ -200,9 +200,12 @@ async function awaitedEdits(round: Round, peers: readonly PeerName[], page: Page
   tell("edit", "ms", await editInTurns(round.model, AWAITED_EDITS, peers, page));
 }
 
-/** Only where both can be made to wait for the disk. */
+/** Only where both can be made to wait for the disk. What earlier edits left to do is done before: it would wait, too. */
 async function syncedEdits(round: Round, peers: readonly PeerName[], page: PageOf, tell: Tell): Promise<void> {
-  for (const peer of peers) await page(peer).ask("forceSync");
+  for (const peer of peers) {
+    await page(peer).ask("rest");
+    await page(peer).ask("forceSync");
+  }
   tell("edit-synced", "ms", await editInTurns(round.model, AWAITED_EDITS, peers, page));
 }
 
