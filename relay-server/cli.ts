@@ -11,7 +11,8 @@ import { createSqliteAccessStore } from "./access/engines/sqlite.ts";
 import { ConfigError, LISTENING_FILE, readConfig, urlOf, type Config } from "./config.ts";
 import { createSqliteLog } from "./log/engines/sqlite.ts";
 import type { ChangeLog } from "./log/log.ts";
-import { openStore, StoreTooNewError, StoreUnreadableError } from "./store/store.ts";
+import { salvageStore } from "./store/salvage.ts";
+import { openStore, StoreInUseError, StoreTooNewError, StoreUnreadableError } from "./store/store.ts";
 import { VERSION } from "./version.ts";
 
 /** What a person can put right: said on stderr, exit code 1. */
@@ -181,13 +182,40 @@ key
     });
   });
 
+program
+  .command("salvage")
+  .description(
+    "take over what can be read of a damaged store, with the relay stopped; the damaged one is kept beside it",
+  )
+  .option("--yes", "do not ask")
+  .addOption(asJson)
+  .action(async ({ yes, json }: { yes?: boolean; json?: boolean }) => {
+    const path = storePath(readConfig(process.env, process.cwd()));
+    if (!yes) {
+      await askBefore(
+        `This puts a store with everything readable of ${path} in its place, and keeps the damaged one beside it. A backup holds more, if there is one.`,
+      );
+    }
+    const { rows, incomplete, keptAs } = salvageStore(path, new Date());
+    if (json) return outJson({ rows, incomplete, keptAs });
+    const some = (count = 0, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
+    out(
+      `Taken over: ${some(rows["known_spreadsheets"], "spreadsheet")}, ${some(rows["ingest_keys"], "key")}, ${some(rows["devices"], "device")}, ${some(rows["frames"], "piece")} of the log.`,
+    );
+    if (["known_spreadsheets", "ingest_keys", "devices"].some((table) => incomplete.includes(table))) {
+      out(
+        "Some spreadsheets, keys or devices could not be read. See: sheetwire spreadsheet list. Add what is missing.",
+      );
+    }
+    if (incomplete.length > 0) out(`Not all could be read of: ${incomplete.join(", ")}.`);
+    out(`The damaged store is now ${keptAs}.`);
+    out("Start the relay: readers take a new snapshot, and what is missing is read anew from the sheets.");
+  });
+
 /** Opens the store as a guest, does the work, and closes it again whatever happens. */
 async function withTools(work: (tools: Tools) => Promise<void>): Promise<void> {
   const config = readConfig(process.env, process.cwd());
-  if (config.store.kind === "memory") {
-    throw new Complaint("SHEETWIRE_STORE is memory:, which only the relay itself can see. Choose sqlite:PATH.");
-  }
-  const store = openStore(config.store.path, config.durability);
+  const store = openStore(storePath(config), config.durability);
   try {
     const access = createAccess({ store: createSqliteAccessStore(store), now: () => Date.now() });
     const log = createSqliteLog(store, {
@@ -201,6 +229,11 @@ async function withTools(work: (tools: Tools) => Promise<void>): Promise<void> {
   } finally {
     store.close();
   }
+}
+
+function storePath({ store }: Config): string {
+  if (store.kind === "sqlite") return store.path;
+  throw new Complaint("SHEETWIRE_STORE is memory:, which only the relay itself can see. Choose sqlite:PATH.");
 }
 
 /** How the script reaches the relay: as set, else where the running relay listens, else where it will. */
@@ -263,6 +296,7 @@ try {
   const isForPeople =
     error instanceof Complaint ||
     error instanceof ConfigError ||
+    error instanceof StoreInUseError ||
     error instanceof StoreTooNewError ||
     error instanceof StoreUnreadableError;
   if (!isForPeople) throw error;

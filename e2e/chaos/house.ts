@@ -28,6 +28,8 @@ export type House = {
   kill: () => Promise<void>;
   /** Starts a relay and kills it after so many milliseconds, however far it has come. */
   startAndKill: (afterMs: number) => Promise<void>;
+  /** The command beside the relay; its answer, or the error with what it said. */
+  command: (args: readonly string[]) => Promise<unknown>;
   addSheet: (spreadsheetId: string) => Promise<Sheet>;
   /** Everything that all relays of this house printed. */
   said: () => string;
@@ -61,6 +63,7 @@ export function openHouse(settings: Record<string, string>): House {
     folder,
     dataDir: join(folder, "data"),
     env: {},
+    command,
     relay: undefined,
     async start() {
       house.relay = await startProgram(RELAY, [], environment());

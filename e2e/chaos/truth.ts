@@ -58,11 +58,14 @@ export class PageWrongError extends Error {
 /** Reads on to the head. A log of another life is read from its beginning. */
 export async function readOn(truth: Truth, url: string, { spreadsheetId, token }: Sheet): Promise<Truth> {
   let read = truth;
+  let beganAgain = false;
   for (;;) {
     const since = read.cursor?.seq ?? 0;
     const page = await pageAfter(url, spreadsheetId, token, since);
     if (page === undefined || (read.cursor && page.epoch !== read.cursor.epoch)) {
-      if (since === 0) throw new PageRefusedError(410, since);
+      // A log that ends in a damaged place is refused there each time.
+      if (since === 0 || beganAgain) throw new PageRefusedError(410, since);
+      beganAgain = true;
       read = nothing();
       continue;
     }

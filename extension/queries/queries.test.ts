@@ -94,10 +94,12 @@ test("an earlier moment is asked as the present is, by its seq or its time", asy
   expect((await second.copy.viewport(0, range))?.rows).toEqual([["two"]]);
   expect((await first.copy.viewport(0, range))?.rows).toEqual([["film 0"]]);
   expect((await copy.viewport(0, range))?.rows).toEqual([["three"]]);
-  const hits = await Array.fromAsync(first.copy.search("film 0"));
+  const hits: Hit[] = [];
+  for await (const hit of first.copy.search("film 0")) hits.push(hit);
   expect(hits.map((hit) => hit.row)).toEqual([0]);
-  const [piece] = await Array.fromAsync(second.copy.exportRows(0, "csv"));
-  expect(new TextDecoder().decode(piece).split("\r\n")[0]).toBe("two,0,TRUE");
+  let text = "";
+  for await (const piece of second.copy.exportRows(0, "csv")) text += new TextDecoder().decode(piece);
+  expect(text.split("\r\n")[0]).toBe("two,0,TRUE");
   expect(await copy.at({ seq: 99 })).toEqual({ ok: false, code: "not-kept", kept: 3 });
 });
 

@@ -20,6 +20,11 @@ export class StoreUnreadableError extends Error {
   override readonly name = "StoreUnreadableError";
 }
 
+/** A row holds something that was never written there: a page is missing, and SQLite did not see it. */
+export class RowDamagedError extends Error {
+  override readonly name = "RowDamagedError";
+}
+
 /** Another relay runs on this store; nothing was touched. */
 export class StoreInUseError extends Error {
   override readonly name = "StoreInUseError";
@@ -84,12 +89,13 @@ export function openStore(path: string, durability: Durability): Store {
   };
 }
 
-/** What to tell people of an error that SQLite names damage; any other error is none of that. */
+/** What to tell people of an error that means damage; any other error is none of that. */
 export function damageIn(path: string, error: unknown): StoreUnreadableError | undefined {
   const code = sqliteCodeOf(error);
-  if (code !== NOT_A_DATABASE && code !== SQLITE_CORRUPT) return undefined;
+  const isDamage = code === NOT_A_DATABASE || code === SQLITE_CORRUPT || error instanceof RowDamagedError;
+  if (!isDamage) return undefined;
   return new StoreUnreadableError(
-    `${path} is not a Sheetwire database, or it is damaged. Restore it from a backup, or choose another with SHEETWIRE_STORE.`,
+    `${path} is not a Sheetwire database, or it is damaged. Restore it from a backup, take over what can be read of it (sheetwire salvage), or choose another with SHEETWIRE_STORE.`,
     { cause: error },
   );
 }

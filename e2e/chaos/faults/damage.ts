@@ -29,13 +29,15 @@ const flipped: Damage = (path, size, dice) => {
 };
 
 /**
- * Damages the store while nobody runs. A relay on it may refuse to start, or refuse what is damaged; it names the damage,
- * and whatever it serves is what it served before. Afterwards the store is put back.
+ * Damages the store while nobody runs. A relay on it may refuse what is damaged, or refuse to start: then what can be read is
+ * taken over, and it starts on that. It names the damage, and whatever it serves is what it served before. Afterwards the
+ * store is put back.
  */
 const damageWith = (damage: Damage): Fault => ({
   cannot: async () => undefined,
   async open({ totals }) {
-    for (const outcome of ["harmless", "named", "unnamed", "servedWrong", "refusedToStart"]) totals[outcome] = 0;
+    for (const outcome of ["harmless", "named", "unnamed", "servedWrong", "salvaged", "pastSaving"])
+      totals[outcome] = 0;
   },
   async strike(scene, round) {
     const { house, dice, acknowledged, rest, sheets, truths, totals, say } = scene;
@@ -74,19 +76,30 @@ const damageWith = (damage: Damage): Fault => ({
 export const truncate = damageWith(truncated);
 export const flip = damageWith(flipped);
 
-type Outcome = "harmless" | "named" | "unnamed" | "servedWrong" | "refusedToStart";
+type Outcome = "harmless" | "named" | "unnamed" | "servedWrong" | "salvaged" | "pastSaving";
 
 /** Starts a relay on the damaged store and compares what it serves with what is known. */
 async function look({ house, sheets, truths, say }: Scene): Promise<Outcome> {
   const saidBefore = house.said().length;
   let isShort = false;
+  let isSalvaged = false;
   try {
     await house.start();
   } catch (error) {
     const said = String(error);
-    if (/damag/i.test(said)) return "refusedToStart";
-    say(said);
-    return "unnamed";
+    if (!/damag/i.test(said)) {
+      say(said);
+      return "unnamed";
+    }
+    try {
+      say(JSON.stringify(await house.command(["salvage", "--yes"])));
+    } catch (refused) {
+      const why = String(refused);
+      say(why);
+      return /can be read/.test(why) ? "pastSaving" : "unnamed";
+    }
+    isSalvaged = true;
+    await house.start();
   }
   const url = house.relay?.url ?? "";
   for (const [sheet] of sheets) {
@@ -95,6 +108,7 @@ async function look({ house, sheets, truths, say }: Scene): Promise<Outcome> {
     if (served === "wrong") return "servedWrong";
     if (served === "less") isShort = true;
   }
+  if (isSalvaged) return "salvaged";
   // What it noticed it has said by now, in a line or an answer.
   const said = house.said().slice(saidBefore);
   if (!isShort && !/damag/i.test(said)) return "harmless";

@@ -3,6 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import * as z from "zod";
 import { takenInBetween } from "../entry.ts";
 import type { TakenPost } from "../log.ts";
+import { RowDamagedError } from "../../store/store.ts";
 import { packPrints, printOf, Prints, unpackPrints, type Print } from "../prints.ts";
 
 const recordsSchema = z.array(z.tuple([z.string(), z.string(), z.string()]));
@@ -104,6 +105,6 @@ export function createPostRows(db: DatabaseSync) {
 }
 
 function bytes(value: unknown): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw new TypeError("Expected bytes in the store.");
+  if (!(value instanceof Uint8Array)) throw new RowDamagedError(`Bytes were expected, ${typeof value} found.`);
   return value;
 }

@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { FIRST_CHAIN } from "@sheetwire/shared/digest";
-import { SQLITE_CORRUPT, SQLITE_FULL, sqliteCodeOf, type Store } from "../../store/store.ts";
+import { RowDamagedError, SQLITE_CORRUPT, SQLITE_FULL, sqliteCodeOf, type Store } from "../../store/store.ts";
 import { additionsOf, entriesOf } from "../entry.ts";
 import {
   DamagedError,
@@ -36,12 +36,19 @@ type Record = {
   floor: { seq: number; chain: string };
 };
 
+/** Entries of a spreadsheet since they were joined last, and up to where that was. */
+type Untidy = { record: Record; count: number; from: number };
+
 /** About what an addition writes beside its entries, in pages: the ends of tables and indexes. */
 const PAGES_OF_AN_ADDITION = 6;
 /** So many entries are dropped at once. */
 const DROP_ROWS = 200;
 /** Entries are joined when a spreadsheet has got so many more: of lone edits as many as fill a joined one, so that none is written thrice. */
 const JOIN_AFTER = 160;
+/**
+ * So many spreadsheets have theirs joined in one piece: a page holds entries of many, and is written once for all of them.
+ */
+const JOIN_TOGETHER = 8;
 
 /**
  * Opens the log in a store. Under durability `normal` a power cut may have taken the last entries that readers have seen
@@ -78,7 +85,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   let mayHaveOrphans = true;
   let commits = 0;
   /** Entries since they were joined last, and up to where that was. */
-  const untidy = new Map<number, { record: Record; count: number; from: number }>();
+  const untidy = new Map<number, Untidy>();
 
   /** The open mark says with which durability the log was opened, and "clean" once it was closed. */
   if (needs.as === "owner") {
@@ -339,22 +346,27 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
         mayHaveOrphans = write(() => states.dropOrphans(), "soon");
         if (mayHaveOrphans) return true;
       }
+      const due: { record: Record; noted: Untidy }[] = [];
       for (const [key, noted] of untidy) {
         if (noted.count < JOIN_AFTER) continue;
         const { record } = noted;
-        if (held.get(record.spreadsheetId)?.key !== key && find(record.spreadsheetId)?.key !== key) {
-          untidy.delete(key);
-          continue;
-        }
-        const { through, more } = write(() => entries.join(record, Math.max(noted.from, record.floor.seq)), "soon");
+        if (held.get(record.spreadsheetId)?.key !== key && find(record.spreadsheetId)?.key !== key) untidy.delete(key);
+        else if (due.push({ record, noted }) === JOIN_TOGETHER) break;
+      }
+      if (due.length === 0) return false;
+      const joined = write(
+        () => due.map(({ record, noted }) => entries.join(record, Math.max(noted.from, record.floor.seq))),
+        "soon",
+      );
+      due.forEach(({ record, noted }, at) => {
+        const { through, more } = joined[at] ?? { through: noted.from, more: false };
         noted.from = through;
         if (!more) noted.count = 0;
-        // The next one first, so that a busy spreadsheet does not keep the others waiting.
-        untidy.delete(key);
-        untidy.set(key, noted);
-        return true;
-      }
-      return false;
+        // The others first, so that a busy spreadsheet does not keep them waiting.
+        untidy.delete(record.key);
+        untidy.set(record.key, noted);
+      });
+      return true;
     },
     async restart(spreadsheetId) {
       const found = find(spreadsheetId);
@@ -412,6 +424,6 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
 }
 
 const text = (value: unknown): string => {
-  if (typeof value !== "string") throw new TypeError(`Expected text in the store, but found ${typeof value}.`);
+  if (typeof value !== "string") throw new RowDamagedError(`Text was expected, ${typeof value} found.`);
   return value;
 };
