@@ -11,7 +11,7 @@ import { createSqliteAccessStore } from "./access/engines/sqlite.ts";
 import { ConfigError, LISTENING_FILE, readConfig, urlOf, type Config } from "./config.ts";
 import { createSqliteLog } from "./log/engines/sqlite.ts";
 import type { ChangeLog } from "./log/log.ts";
-import { salvageStore } from "./store/salvage.ts";
+import { salvageStore } from "./salvage/salvage.ts";
 import { openStore, StoreInUseError, StoreTooNewError, StoreUnreadableError } from "./store/store.ts";
 import { VERSION } from "./version.ts";
 

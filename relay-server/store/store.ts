@@ -48,6 +48,9 @@ export type Store = {
   close(): void;
 };
 
+/** What this program writes; a database says which it has. */
+export const STORE_VERSION = migrations.length;
+
 /** Opens (and where needed makes or updates) the database at `path`. The file is readable by its owner alone. */
 export function openStore(path: string, durability: Durability): Store {
   mkdirSync(dirname(path), { recursive: true });

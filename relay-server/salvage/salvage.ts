@@ -6,8 +6,7 @@ import { closeSync, copyFileSync, existsSync, ftruncateSync, mkdtempSync, openSy
 import { renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
-import { migrations } from "./migrations.ts";
-import { holdStore, openStore, sqliteCodeOf, StoreUnreadableError } from "./store.ts";
+import { holdStore, openStore, sqliteCodeOf, STORE_VERSION, StoreUnreadableError } from "../store/store.ts";
 
 export type Salvaged = {
   /** Rows that were taken over, by table. */
@@ -99,9 +98,9 @@ function requireOurs(old: DatabaseSync, path: string): void {
     if (sqliteCodeOf(error) === undefined) throw error;
     throw nothingIn(path);
   }
-  if (version === migrations.length) return;
+  if (version === STORE_VERSION) return;
   throw new StoreUnreadableError(
-    `${path} is of store version ${version}, this Sheetwire knows ${migrations.length}. Salvage it with the version that wrote it.`,
+    `${path} is of store version ${version}, this Sheetwire knows ${STORE_VERSION}. Salvage it with the version that wrote it.`,
   );
 }
 
