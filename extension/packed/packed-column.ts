@@ -178,7 +178,12 @@ export class PackedColumn {
     onlyTexts: boolean,
     emit: (row: number, cell: Cell) => void,
   ): void {
-    if (this.formulas || this.displays || this.errors) {
+    const isRich = this.formulas !== undefined || this.displays !== undefined || this.errors !== undefined;
+    if (onlyTexts && (isRich || this.kind === MIXED)) {
+      if (found) this.#searchTexts(wanted, found, emit);
+      return;
+    }
+    if (isRich) {
       this.#searchRich(wanted, emit);
       return;
     }
@@ -194,15 +199,43 @@ export class PackedColumn {
       }
       return;
     }
-    if (onlyTexts && this.kind !== MIXED) return;
-    this.#searchRich(wanted, emit);
+    if (!onlyTexts) this.#searchRich(wanted, emit);
   }
 
-  #searchRich(wanted: string, emit: (row: number, cell: Cell) => void): void {
+  /** Where only texts can match: looks closely at cells alone that have to do with one that does. */
+  #searchTexts(wanted: string, found: Uint8Array, emit: (row: number, cell: Cell) => void): void {
+    const rowCount = this.#rowCount;
+    const marked = new Uint8Array(rowCount);
+    let hasSome = false;
+    const mark = (row: number, text: number): void => {
+      if (found[text] !== 1) return;
+      marked[row] = 1;
+      hasSome = true;
+    };
+    for (const side of [this.formulas, this.displays, this.errors]) this.#eachOf(side, 0, rowCount, mark);
+    if (this.#indices) {
+      const { at, width } = this.#indices;
+      let [value, text] = [0, 0];
+      for (let row = 0; row < rowCount; row += 1) {
+        if (!this.#isPresent(row)) continue;
+        const isText = this.kind === TEXTS || this.#bytes[this.#plain + value] === MIXED_TEXT;
+        value += 1;
+        if (!isText) continue;
+        mark(row, this.#unsigned(at, width, text));
+        text += 1;
+      }
+    }
+    if (!hasSome) return;
+    for (let row = 0; row < rowCount; row += 1) {
+      if (marked[row] === 1) this.#searchRich(wanted, emit, row, row + 1);
+    }
+  }
+
+  #searchRich(wanted: string, emit: (row: number, cell: Cell) => void, from = 0, to = this.#rowCount): void {
     const cells: Cell[] = [];
-    this.read(0, this.#rowCount, cells);
-    for (let row = 0; row < cells.length; row += 1) {
-      const cell = cells[row] as Cell;
+    this.read(from, to, cells);
+    for (let row = from; row < to; row += 1) {
+      const cell = cells[row - from] as Cell;
       if (cell === null) continue;
       const isRich = typeof cell === "object";
       if (displayOf(cell).toLowerCase().includes(wanted)) emit(row, cell);
