@@ -6,16 +6,28 @@ export type Scale = {
   /** Whether tables and plots go into the docs. */ readonly isWritten: boolean;
 };
 
-export type Spread = { median: number; min: number; max: number; runs: number };
+export type Spread = {
+  median: number;
+  min: number;
+  max: number;
+  runs: number;
+  /** As measured, round by round. */
+  readonly values: readonly number[];
+};
+
+/** The middle one; the upper of two. */
+export const medianOf = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 export function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   const round = (value: number | undefined): number => Number((value ?? Number.NaN).toPrecision(3));
   return {
-    median: round(sorted[Math.floor(sorted.length / 2)]),
+    median: round(medianOf(values)),
     min: round(sorted[0]),
     max: round(sorted.at(-1)),
     runs: sorted.length,
+    values,
   };
 }
 
@@ -35,25 +47,41 @@ export type Figures = {
   skip: (question: string, who: string, why: string) => void;
   /** The median of a figure; undefined where it was not taken. */
   of: (question: string, who: string) => number | undefined;
+  /**
+   * How many times the first figure the second is: the median over the rounds of what stood beside each other in them, since
+   * a slow minute of the machine is slow for both. Undefined where one is missing, or was too small to be told from nothing
+   * in most rounds.
+   */
+  ratio: (question: string, first: string, second: string) => number | undefined;
 };
 
 export function openFigures(tell: (line: object) => void): Figures {
   const all: Figure[] = [];
   const skipped: { question: string; who: string; why: string }[] = [];
+  const find = (question: string, who: string): Figure | undefined =>
+    all.find((one) => one.question === question && one.who === who);
   return {
     all,
     skipped,
     add(figure) {
       all.push(figure);
-      tell(figure);
+      tell({ ...figure, values: undefined });
     },
     skip(question, who, why) {
       skipped.push({ question, who, why });
       tell({ question, who, skipped: why });
     },
     of: (question, who) => {
-      const found = all.find((one) => one.question === question && one.who === who);
+      const found = find(question, who);
       return found && Number.isFinite(found.median) ? found.median : undefined;
+    },
+    ratio(question, first, second) {
+      const [mine, theirs] = [find(question, first)?.values, find(question, second)?.values];
+      if (!mine || !theirs || mine.length !== theirs.length || !(medianOf(mine) > 0 && medianOf(theirs) > 0))
+        return undefined;
+      const ratios = mine.map((value, round) => (theirs[round] ?? Number.NaN) / value);
+      const told = ratios.filter((ratio) => Number.isFinite(ratio) && ratio > 0);
+      return told.length * 2 > ratios.length ? medianOf(told) : undefined;
     },
   };
 }

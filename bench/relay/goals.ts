@@ -17,11 +17,8 @@ const US = "sheetwire";
 /** Less is better: how many times as cheap (or fast) as the peer. */
 const less =
   (question: string, us: string, peer: string) =>
-  (figures: Figures): number | undefined => {
-    const mine = figures.of(question, us);
-    const theirs = figures.of(question, peer);
-    return mine === undefined || theirs === undefined || mine <= 0 ? undefined : theirs / mine;
-  };
+  (figures: Figures): number | undefined =>
+    figures.ratio(question, us, peer);
 
 const fanOut = (question: string, peer: string, atLeast: number): Goal => ({
   question,
