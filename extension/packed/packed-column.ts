@@ -1,21 +1,15 @@
 import { displayOf } from "@sheetwire/shared/grid";
 import type { Cell, CellValue, RichCell } from "@sheetwire/shared/protocol";
 import type { CsvWriter } from "./csv-writer.ts";
+import { bitAt, countBits, layoutOf, mixedBefore, type Numbers, type Side } from "./column-layout.ts";
 import {
-  bitmapBytes,
   BOOLEANS,
-  bytesOfWidth,
-  COLUMN_HAS_DISPLAYS,
-  COLUMN_HAS_ERRORS,
-  COLUMN_HAS_FORMULAS,
-  COLUMN_HAS_GAPS,
   MIXED,
   MIXED_NO,
   MIXED_NUMBER,
   MIXED_TEXT,
   MIXED_YES,
   NUMBERS,
-  SCALES,
   TEXTS,
   WIDTH_FLOAT,
   WIDTH_ONE,
@@ -23,12 +17,6 @@ import {
 } from "./format.ts";
 
 export type TextAt = (index: number) => string;
-
-/** Numbers or places of texts: where they begin and how they are written. */
-type Numbers = { at: number; width: number; base: number; scale: number; decimals: number };
-type Indices = { at: number; width: number };
-/** A bitmap over all rows, and a text for each bit that is set. */
-type Side = { bitmap: number; indices: Indices };
 
 /** One column of a block. Only cells that hold something have a value; a bitmap says which. */
 export class PackedColumn {
@@ -38,11 +26,11 @@ export class PackedColumn {
   readonly #textAt: TextAt;
   readonly #rowCount: number;
   /** Where the bitmap of cells that hold something begins; 0 when all do. */
-  readonly #present: number = 0;
+  readonly #present: number;
   /** Bitmap of checkboxes, or kinds of a mixed column. */
-  readonly #plain: number = 0;
+  readonly #plain: number;
   readonly #numbers: Numbers | undefined;
-  readonly #indices: Indices | undefined;
+  readonly #indices: ReturnType<typeof layoutOf>["indices"];
   readonly formulas: Side | undefined;
   readonly displays: Side | undefined;
   readonly errors: Side | undefined;
@@ -52,55 +40,15 @@ export class PackedColumn {
     this.#view = view;
     this.#rowCount = rowCount;
     this.#textAt = textAt;
-    this.kind = bytes[at] as number;
-    const flags = bytes[at + 1] as number;
-    let next = at + 4;
-    const bitmap = (count: number): number => {
-      const from = next;
-      next += bitmapBytes(count);
-      return from;
-    };
-    const numbers = (count: number): Numbers => {
-      const width = bytes[next] as number;
-      const decimals = bytes[next + 1] as number;
-      const scale = SCALES[decimals] ?? 1;
-      next = aligned(next + 2, 8);
-      const isFloat = width === WIDTH_FLOAT;
-      const base = isFloat ? 0 : view.getFloat64(next, true);
-      if (!isFloat) next += 8;
-      const from = next;
-      next += count << width;
-      return { at: from, width, base, scale, decimals };
-    };
-    const indices = (count: number): Indices => {
-      const width = bytes[next] as number;
-      next = aligned(next + 1, bytesOfWidth(width));
-      const from = next;
-      next += count << width;
-      return { at: from, width };
-    };
-    const side = (): Side => {
-      const from = bitmap(rowCount);
-      return { bitmap: from, indices: indices(this.#countBits(from, rowCount)) };
-    };
-    let count = rowCount;
-    if ((flags & COLUMN_HAS_GAPS) !== 0) {
-      this.#present = bitmap(rowCount);
-      count = this.#countBits(this.#present, rowCount);
-    }
-    if (this.kind === BOOLEANS) this.#plain = bitmap(count);
-    else if (this.kind === NUMBERS) this.#numbers = numbers(count);
-    else if (this.kind === TEXTS) this.#indices = indices(count);
-    else {
-      this.#plain = next;
-      next += count;
-      const [numberCount, textCount] = this.#mixedBefore(count);
-      this.#numbers = numbers(numberCount);
-      this.#indices = indices(textCount);
-    }
-    if ((flags & COLUMN_HAS_FORMULAS) !== 0) this.formulas = side();
-    if ((flags & COLUMN_HAS_DISPLAYS) !== 0) this.displays = side();
-    if ((flags & COLUMN_HAS_ERRORS) !== 0) this.errors = side();
+    const layout = layoutOf(bytes, view, at, rowCount);
+    this.kind = layout.kind;
+    this.#present = layout.present;
+    this.#plain = layout.plain;
+    this.#numbers = layout.numbers;
+    this.#indices = layout.indices;
+    this.formulas = layout.formulas;
+    this.displays = layout.displays;
+    this.errors = layout.errors;
   }
 
   /** Adds the cells of some rows to `into`. */
@@ -122,7 +70,7 @@ export class PackedColumn {
   /** Names what a person sees in each cell of some rows as fields of CSV. */
   show(from: number, to: number, column: number, into: CsvWriter): void {
     const hasGaps = this.#present !== 0;
-    let n = hasGaps ? this.#countBits(this.#present, from) : from;
+    let n = hasGaps ? countBits(this.#bytes, this.#present, from) : from;
     if (this.kind === NUMBERS && this.#numbers) {
       const numbers = this.#numbers;
       for (let row = from; row < to; row += 1) {
@@ -140,7 +88,7 @@ export class PackedColumn {
     } else if (this.kind === BOOLEANS) {
       for (let row = from; row < to; row += 1) {
         if (hasGaps && !this.#isPresent(row)) continue;
-        into.showBoolean(row - from, column, this.#bit(this.#plain, n));
+        into.showBoolean(row - from, column, bitAt(this.#bytes, this.#plain, n));
         n += 1;
       }
     } else this.#showMixed(from, to, n, column, into);
@@ -155,7 +103,7 @@ export class PackedColumn {
 
   #showMixed(from: number, to: number, first: number, column: number, into: CsvWriter): void {
     let n = first;
-    let [number, text] = this.#mixedBefore(first);
+    let [number, text] = mixedBefore(this.#bytes, this.#plain, first);
     for (let row = from; row < to; row += 1) {
       if (!this.#isPresent(row)) continue;
       const kind = this.#bytes[this.#plain + n];
@@ -244,7 +192,7 @@ export class PackedColumn {
   }
 
   #readValues(from: number, to: number, into: Cell[]): void {
-    let n = this.#present === 0 ? from : this.#countBits(this.#present, from);
+    let n = this.#present === 0 ? from : countBits(this.#bytes, this.#present, from);
     const hasGaps = this.#present !== 0;
     if (this.kind === NUMBERS && this.#numbers) {
       const { at, width, base, scale } = this.#numbers;
@@ -272,7 +220,7 @@ export class PackedColumn {
       for (let row = from; row < to; row += 1) {
         if (hasGaps && !this.#isPresent(row)) into.push(null);
         else {
-          into.push(this.#bit(this.#plain, n));
+          into.push(bitAt(this.#bytes, this.#plain, n));
           n += 1;
         }
       }
@@ -282,7 +230,7 @@ export class PackedColumn {
   #readMixed(from: number, to: number, first: number, into: Cell[]): void {
     const bytes = this.#bytes;
     let n = first;
-    let [number, text] = this.#mixedBefore(first);
+    let [number, text] = mixedBefore(this.#bytes, this.#plain, first);
     for (let row = from; row < to; row += 1) {
       if (!this.#isPresent(row)) {
         into.push(null);
@@ -308,39 +256,18 @@ export class PackedColumn {
     }
   }
 
-  /** How many numbers and texts a mixed column has among its first values. */
-  #mixedBefore(count: number): [numbers: number, texts: number] {
-    let [numbers, texts] = [0, 0];
-    for (let n = 0; n < count; n += 1) {
-      const kind = this.#bytes[this.#plain + n];
-      if (kind === MIXED_NUMBER) numbers += 1;
-      else if (kind === MIXED_TEXT) texts += 1;
-    }
-    return [numbers, texts];
-  }
-
   #eachOf(side: Side | undefined, from: number, to: number, each: (row: number, text: number) => void): void {
     if (!side) return;
-    let n = this.#countBits(side.bitmap, from);
+    let n = countBits(this.#bytes, side.bitmap, from);
     for (let row = from; row < to; row += 1) {
-      if (!this.#bit(side.bitmap, row)) continue;
+      if (!bitAt(this.#bytes, side.bitmap, row)) continue;
       each(row, this.#unsigned(side.indices.at, side.indices.width, n));
       n += 1;
     }
   }
 
   #isPresent(row: number): boolean {
-    return this.#present === 0 || this.#bit(this.#present, row);
-  }
-
-  #bit(bitmap: number, index: number): boolean {
-    return ((this.#bytes[bitmap + (index >> 3)] as number) & (1 << (index & 7))) !== 0;
-  }
-
-  #countBits(bitmap: number, end: number): number {
-    let count = 0;
-    for (let index = 0; index < end; index += 1) if (this.#bit(bitmap, index)) count += 1;
-    return count;
+    return this.#present === 0 || bitAt(this.#bytes, this.#present, row);
   }
 
   #unsigned(at: number, width: number, index: number): number {
@@ -350,5 +277,3 @@ export class PackedColumn {
       : this.#view.getUint32(at + index * 4, true);
   }
 }
-
-const aligned = (at: number, to: number): number => Math.ceil(at / to) * to;
