@@ -14,7 +14,8 @@ const { runtime } = (globalThis as unknown as { chrome: { runtime: Runtime } }).
 /** Begun at once, as the extension's background does when somebody was looking at a sheet. */
 const began = performance.now();
 let bootMs = Number.NaN;
-const opening: Promise<Held<CopyWriter>> = openHeld(openForKeeping).then((held) => {
+const opening: Promise<Held<CopyWriter>> = openHeld(openForKeeping).then(async (held) => {
+  await held.lookUp();
   bootMs = performance.now() - began;
   return held;
 });

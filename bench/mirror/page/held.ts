@@ -9,6 +9,8 @@ export const SHEET_ID = 7;
 export type Held<C> = {
   readonly mirror: Mirror<C>;
   readonly copy: C;
+  /** Reads where the copy stands, as who follows the relay does first. */
+  lookUp: () => Promise<void>;
   edit: (edit: Edit) => Promise<void>;
   insertTop: (cells: Cell[]) => Promise<void>;
   /** What a load has put there. */
@@ -27,11 +29,13 @@ export async function openCopy<C>(
 /** Opens the mirror for whoever changes the copy. */
 export async function openHeld<C extends CopyWriter>(open: Parameters<typeof openCopy<C>>[0]): Promise<Held<C>> {
   const { mirror, copy } = await openCopy(open);
-  let cursor = await copy.cursor();
+  let cursor: Cursor | undefined;
   let rowCount: number | undefined;
 
+  const lookUp = async (): Promise<void> => void (cursor ??= await copy.cursor());
+
   const take = async (change: (common: Common) => Change): Promise<void> => {
-    cursor ??= await copy.cursor();
+    await lookUp();
     if (!cursor) throw new Error("No copy is held.");
     cursor = { ...cursor, seq: cursor.seq + 1 };
     await copy.take(
@@ -42,6 +46,7 @@ export async function openHeld<C extends CopyWriter>(open: Parameters<typeof ope
   return {
     mirror,
     copy,
+    lookUp,
     edit: ({ row, column, cell, was }) =>
       take((common) => ({ kind: "cells", ...common, at: { row, column }, cells: [[cell]], was: [[was]] })),
     async insertTop(cells: Row) {
