@@ -4,7 +4,7 @@ import * as z from "zod";
 import type { SyncFacts } from "@sheetwire/shared/status";
 import { createConnection } from "../connection/connection.ts";
 import { createKeeper } from "../keeper/keeper.ts";
-import { openForKeeping } from "../mirror/mirror.ts";
+import { openInBackground } from "../mirror/mirror.ts";
 import { followSettings, loadSettings, lockSettings } from "../settings/settings.ts";
 import { askSchema, type Tell } from "../status/status.ts";
 import { startSync } from "../sync/sync.ts";
@@ -16,13 +16,28 @@ const TICK_EVERY_MS = 10_000;
 /** Facts that change many times a second, as while a copy arrives, are told this often, in milliseconds. */
 const TELL_EVERY_MS = 100;
 
+declare function importScripts(url: string): void;
+
+const SCHEMA = "/schema.js";
+/** A service worker may run a script later only if it has had it at its installation. Firefox has a page in its place. */
+const isWorker = "importScripts" in globalThis;
+if (isWorker) globalThis.addEventListener("install", () => importScripts(SCHEMA));
+
+/** See entrypoints/schema.ts: its script leaves the schema behind. */
+async function loadSchema(): Promise<NonNullable<typeof globalThis.__sheetwireSchema>> {
+  if (isWorker) importScripts(SCHEMA);
+  else await import(/* @vite-ignore */ browser.runtime.getURL(SCHEMA));
+  if (!globalThis.__sheetwireSchema) throw new Error("The schema was not loaded.");
+  return globalThis.__sheetwireSchema;
+}
+
 /** Everything is registered synchronously: the browser starts the background for a message and hands it over at once. */
 export default defineBackground({
   main() {
     const client = `extension ${browser.runtime.getManifest().version}`;
     /** Which spreadsheet a tab shows; kept in `storage.session` for the next life of the background. */
     const tabs = new Map<number, string>();
-    let mirror: ReturnType<typeof openForKeeping> | undefined;
+    let mirror: ReturnType<typeof openInBackground> | undefined;
 
     /** Into the extension's own console, for whoever debugs it: what failed and the kind of error, never contents. */
     const report = (what: string, error: unknown): void => {
@@ -37,9 +52,9 @@ export default defineBackground({
       const timer = setTimeout(run, ms);
       return () => clearTimeout(timer);
     };
-    async function openedMirror(): ReturnType<typeof openForKeeping> {
+    async function openedMirror(): ReturnType<typeof openInBackground> {
       const onCheckpointFailed = (error: unknown): void => report("checkpoint", error);
-      mirror ??= openForKeeping(undefined, { onCheckpointFailed }).then((opened) => {
+      mirror ??= openInBackground(loadSchema, { onCheckpointFailed }).then((opened) => {
         if (opened.ok) {
           opened.mirror.onLost(() => {
             mirror = undefined;

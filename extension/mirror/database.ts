@@ -108,17 +108,24 @@ export class MirrorDatabase {
 /** Dexie counts the browser's versions in tens. */
 const NATIVE_VERSION = MIRROR_VERSION * 10;
 
+/** Gets hold of what makes and upgrades the database. Pages load it; a background has it beside itself. */
+export type LoadSchema = () => Promise<{ makeOrUpgrade: (name: string, current: number) => Promise<void> }>;
+
 /**
- * Opens the database. Nearly always it has our version, and that is one request. Where it has to be made or upgraded Dexie
- * does so, and is loaded only then. One of a newer version is left as it is, and named.
+ * Opens the database. Nearly always it has our version, and that is one request. Where it has to be made or upgraded the
+ * schema does so, and is loaded only then. One of a newer version is left as it is, and named.
  */
-export async function openDatabase(name: string, onLost: () => void): Promise<MirrorDatabase | { newer: number }> {
+export async function openDatabase(
+  name: string,
+  loadSchema: LoadSchema,
+  onLost: () => void,
+): Promise<MirrorDatabase | { newer: number }> {
   for (;;) {
     const raw = await openAsItIs(name);
     if (raw?.version === NATIVE_VERSION) return new MirrorDatabase(raw, onLost);
     raw?.close();
     if (raw && raw.version > NATIVE_VERSION) return { newer: raw.version / 10 };
-    const { makeOrUpgrade } = await import("./schema.ts");
+    const { makeOrUpgrade } = await loadSchema();
     await makeOrUpgrade(name, MIRROR_VERSION);
   }
 }

@@ -4,7 +4,7 @@
  * share no code with us.
  */
 import type { Change, Cursor, GridRange, Sheet, SnapshotHead } from "@sheetwire/shared/protocol";
-import { MIRROR_NAME, openDatabase, type MirrorDatabase } from "./database.ts";
+import { MIRROR_NAME, openDatabase, type MirrorDatabase, type LoadSchema } from "./database.ts";
 import { createNotices, type Notice, type Notices } from "./notices.ts";
 import { createHistory, pastViews, type CellHistory, type Moment, type NotKept } from "./past.ts";
 import { createReader, type Viewport } from "./reader.ts";
@@ -116,17 +116,23 @@ export type MirrorOptions = {
 
 type Opened<C> = { ok: true; mirror: Mirror<C> } | { ok: false; why: "newer" | "failed"; detail: string };
 
+const schemaHere: LoadSchema = () => import("../schema/schema.ts");
+
 /** Opens the mirror, or says that a newer version made it (it is left as it is) or that it cannot be opened. */
 export const openMirror = (name: string = MIRROR_NAME, options: MirrorOptions = {}): Promise<Opened<Copy>> =>
-  open(name, options, wholeCopy);
+  open(name, schemaHere, options, wholeCopy);
 
-/** The mirror for whoever keeps it and asks nothing of it: the background need not load what searches and exports. */
+/** The mirror for whoever keeps it and asks nothing of it. */
 export const openForKeeping = (name: string = MIRROR_NAME, options: MirrorOptions = {}): Promise<Opened<CopyWriter>> =>
-  open(name, options, keptCopy);
+  open(name, schemaHere, options, keptCopy);
+
+/** The same for a background, which waits for all of its script each time it is woken: the schema is no part of that. */
+export const openInBackground = (loadSchema: LoadSchema, options: MirrorOptions = {}): Promise<Opened<CopyWriter>> =>
+  open(MIRROR_NAME, loadSchema, options, keptCopy);
 
 /** The mirror for whoever shows what is held, with short reads only. */
 export const openForShowing = (name: string = MIRROR_NAME, options: MirrorOptions = {}): Promise<Opened<ShownCopy>> =>
-  open(name, options, shownCopy);
+  open(name, schemaHere, options, shownCopy);
 
 type MakeCopy<C> = (needs: {
   database: MirrorDatabase;
@@ -136,12 +142,17 @@ type MakeCopy<C> = (needs: {
   options: MirrorOptions;
 }) => { copy: C; stop: () => void };
 
-async function open<C>(name: string, options: MirrorOptions, make: MakeCopy<C>): Promise<Opened<C>> {
+async function open<C>(
+  name: string,
+  loadSchema: LoadSchema,
+  options: MirrorOptions,
+  make: MakeCopy<C>,
+): Promise<Opened<C>> {
   let isLost = false;
   const lostListeners = new Set<() => void>();
   let database: MirrorDatabase;
   try {
-    const opened = await openDatabase(name, () => {
+    const opened = await openDatabase(name, loadSchema, () => {
       isLost = true;
       for (const listener of lostListeners) listener();
       lostListeners.clear();

@@ -131,7 +131,7 @@ function wrongPackage(from: string, home: Place, specifier: string): string | un
     return allowed ? undefined : `shared/${home.room} may not import ${specifier}`;
   }
   if (home.program === "extension") {
-    if (isPackage("dexie") && home.room !== "mirror") return "the mirror alone knows Dexie";
+    if (isPackage("dexie") && home.room !== "schema") return "the schema alone knows Dexie";
     if (isPackage("wxt") && (home.room === "connection" || home.room === "mirror" || home.room === "sync")) {
       return `${home.room} knows no browser extension: what it needs is handed in`;
     }

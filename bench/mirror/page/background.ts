@@ -2,7 +2,7 @@
  * The background of an extension that keeps the mirror and does nothing else: woken by a message, it commits one edit and says
  * how long the commit itself took, and how long it was before the image was there.
  */
-import { openForKeeping, type CopyWriter } from "../../../extension/mirror/mirror.ts";
+import { openInBackground, type CopyWriter } from "../../../extension/mirror/mirror.ts";
 import { openHeld, type Held } from "./held.ts";
 import type { Edit } from "./peer.ts";
 
@@ -14,7 +14,10 @@ const { runtime } = (globalThis as unknown as { chrome: { runtime: Runtime } }).
 /** Begun at once, as the extension's background does when somebody was looking at a sheet. */
 const began = performance.now();
 let bootMs = Number.NaN;
-const opening: Promise<Held<CopyWriter>> = openHeld(openForKeeping).then(async (held) => {
+const opening: Promise<Held<CopyWriter>> = openHeld(() =>
+  // The page has made the database.
+  openInBackground(() => Promise.reject(new Error("There is no database."))),
+).then(async (held) => {
   await held.lookUp();
   bootMs = performance.now() - began;
   return held;
