@@ -19,7 +19,6 @@ import {
   postsRoute,
   readRoutes,
   snapshotRoute,
-  TIMEOUTS,
   type Route,
 } from "./http/http.ts";
 import type { Ingest } from "./ingest/ingest.ts";
@@ -153,18 +152,6 @@ export function createRelay(
   ];
   /* GET /v1/openapi.json */
   routes.push(openapiRoute(VERSION, routes));
-  /* POST /v1/spreadsheets/:spreadsheetId/posts, once more: most requests are posts */
-  const postsDoor = createPostsDoor({
-    ingest,
-    metrics,
-    elapsed,
-    now,
-    logger,
-    onFault,
-    headers: COMMON_HEADERS,
-    timeouts: TIMEOUTS,
-    isStopping: () => isStopping,
-  });
   const app = createHttp({
     routes,
     access,
@@ -172,7 +159,8 @@ export function createRelay(
     logger,
     elapsed,
     onFault,
-    postsDoor,
+    /* POST /v1/spreadsheets/:spreadsheetId/posts, once more: most requests are posts */
+    frontDoor: createPostsDoor({ ingest, metrics, elapsed, logger, onFault, headers: COMMON_HEADERS }),
     maxConnections,
     isStopping: () => isStopping,
   });
@@ -201,11 +189,7 @@ export function createRelay(
       await feed.stop();
       fanOut.stop();
       await caller.stop();
-      postsDoor.plain.endIdle();
-      const cut = setTimeout(() => {
-        app.server.closeAllConnections();
-        postsDoor.plain.endAll();
-      }, LAST_REQUESTS_MS);
+      const cut = setTimeout(() => app.server.closeAllConnections(), LAST_REQUESTS_MS);
       await app.close();
       clearTimeout(cut);
       await keeper.stop();

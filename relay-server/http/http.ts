@@ -1,6 +1,5 @@
 /** The HTTP server: bounds, refusals and what is told of every request. It knows no feature: routes are handed in. */
-import { createServer, type Server } from "node:http";
-import type { Socket } from "node:net";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { limits } from "@sheetwire/shared/limits";
 import { problemOf, refusals, type RefusalCode } from "@sheetwire/shared/protocol";
@@ -8,7 +7,6 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import type { Access, Device } from "../access/access.ts";
 import { DamagedError, DiskFullError } from "../log/log.ts";
 import type { Logger, Metrics } from "../telemetry/telemetry.ts";
-import type { PostsDoor } from "./posts.ts";
 import type { Refused, Route } from "./route.ts";
 
 export { changesRoute } from "./changes.ts";
@@ -28,8 +26,8 @@ type Needs = {
   logger: Logger;
   elapsed: () => number;
   onFault: (error: unknown) => void;
-  /** Where posts come in, before the router. */
-  postsDoor?: PostsDoor;
+  /** Asked first, before the router: true when it has taken the request. */
+  frontDoor?: (request: IncomingMessage, response: ServerResponse) => boolean;
   maxConnections: number;
   isStopping: () => boolean;
 };
@@ -45,7 +43,7 @@ export function createHttp({
   logger,
   elapsed,
   onFault,
-  postsDoor,
+  frontDoor,
   maxConnections,
   isStopping,
 }: Needs): FastifyInstance {
@@ -53,10 +51,9 @@ export function createHttp({
     bodyLimit: limits.postMaxBytes,
     serverFactory: (handler) => {
       const server = createServer(TIMEOUTS, (request, response) => {
-        if (isStopping() || !postsDoor?.take(request, response)) handler(request, response);
+        if (isStopping() || !frontDoor?.(request, response)) handler(request, response);
       });
       server.on("clientError", refuseNoHttp);
-      if (postsDoor) letPostsIn(server, postsDoor);
       return server;
     },
     forceCloseConnections: "idle",
@@ -130,15 +127,8 @@ export function createHttp({
   return app;
 }
 
-/** Every connection is for posts until something else comes over it; only then HTTP's own reader gets it. */
-function letPostsIn(server: Server, { plain }: PostsDoor): void {
-  const [toHttp] = server.listeners("connection");
-  server.removeAllListeners("connection");
-  server.on("connection", (socket: Socket) => plain.connected(socket, () => toHttp?.call(server, socket)));
-}
-
 /** Slow headers, a slow body, a connection that nobody uses: each ends, in milliseconds. */
-export const TIMEOUTS = {
+const TIMEOUTS = {
   headersTimeout: 10_000,
   requestTimeout: 60_000,
   keepAliveTimeout: 65_000,

@@ -4,11 +4,7 @@ import { limits } from "@sheetwire/shared/limits";
 import { problemOf, refusals } from "@sheetwire/shared/protocol";
 import type { Ingest, IngestResult } from "../ingest/ingest.ts";
 import type { Logger, Metrics } from "../telemetry/telemetry.ts";
-import type { PlainHead } from "./plain-head.ts";
-import { createPlainPosts, MOST_REFUSED, type PlainPosts } from "./plain-posts.ts";
 import type { Answer, Asked, Refused, Route } from "./route.ts";
-
-export type { PlainPosts } from "./plain-posts.ts";
 
 type Needs = { ingest: Ingest; metrics: Metrics; elapsed: () => number };
 
@@ -32,7 +28,7 @@ export function postsRoute(needs: Needs): Route {
 async function take(
   { ingest, metrics, elapsed }: Needs,
   spreadsheetId: string,
-  headers: Asked["headers"] | PlainHead["headers"],
+  headers: Asked["headers"],
   body: Buffer,
 ): Promise<IngestResult> {
   const startedAt = elapsed();
@@ -56,52 +52,22 @@ function encodingRefused(header: string | string[] | undefined): Refused | undef
 
 const one = (header: Asked["headers"][string]): string | undefined => (Array.isArray(header) ? header[0] : header);
 
+/** Refusals in a row on one connection after which it is closed: an honest script has nothing to try there. */
+const MOST_REFUSED = 20;
 const BEFORE_ID = "/v1/spreadsheets/";
 const AFTER_ID = "/posts";
 const ID = /^[A-Za-z0-9_-]{5,128}$/;
-
-export type PostsDoor = {
-  /** Posts as nearly all of them come, before HTTP. */
-  readonly plain: PlainPosts;
-  /** Takes any other post, before the router; false leaves a request to it. */
-  readonly take: (request: IncomingMessage, response: ServerResponse) => boolean;
-};
 
 /**
  * The same route in front of the router, since there are many posts and each costs what is around it. Whatever can be
  * refused is refused before the body is read, a body is read into bounded room, and nothing else of HTTP is done here.
  */
 export function createPostsDoor(
-  needs: Needs & {
-    logger: Logger;
-    onFault: (error: unknown) => void;
-    headers: Readonly<Record<string, string>>;
-    isStopping: () => boolean;
-    now: () => number;
-    timeouts: { readonly headersTimeout: number; readonly requestTimeout: number; readonly keepAliveTimeout: number };
-  },
-): PostsDoor {
+  needs: Needs & { logger: Logger; onFault: (error: unknown) => void; headers: Readonly<Record<string, string>> },
+) {
   const { metrics, logger, onFault, headers: common } = needs;
   const refusedOn = new WeakMap<Socket, number>();
-  const reading = { bytes: 0 };
-  const plain = createPlainPosts({
-    ...needs,
-    reading,
-    take: (spreadsheetId, headers, body) => take(needs, spreadsheetId, headers, body),
-    taken: () => metrics.requested(ROUTE, "POST", 202),
-    refused(refused) {
-      const { status, body, retryAfter } = problemFor(refused);
-      note(status);
-      return { status, body, retryAfter };
-    },
-  });
-
-  function note(status: number): void {
-    metrics.requested(ROUTE, "POST", status);
-    const line = { route: ROUTE, method: "POST", status };
-    if (status >= 500) logger.warn(line, "request failed");
-    else logger.info(line, "request refused");
-  }
+  let readingBytes = 0;
 
   function answer(response: ServerResponse, status: number, type: string, body: string, more = {}): void {
     if (response.headersSent || response.destroyed) return;
@@ -111,17 +77,22 @@ export function createPostsDoor(
   }
 
   function refuse(request: IncomingMessage, response: ServerResponse, refused: Refused): void {
-    const { status, body, retryAfter } = problemFor(refused);
+    const { code, detail, maxBytes, retryAfterMs } = refused;
+    const { status } = refusals[code];
     const count = (refusedOn.get(request.socket) ?? 0) + 1;
     refusedOn.set(request.socket, count);
     // A body that was not read to its end stands in the way of whatever comes behind it.
     const isLast = !request.complete || (status < 500 && count >= MOST_REFUSED);
+    const body = JSON.stringify(problemOf(code, { detail, maxBytes, retryAfterMs }));
     answer(response, status, "application/problem+json", body, {
-      ...(retryAfter === undefined ? {} : { "retry-after": retryAfter }),
+      ...(retryAfterMs === undefined ? {} : { "retry-after": String(Math.max(1, Math.ceil(retryAfterMs / 1000))) }),
       ...(isLast ? { connection: "close" } : {}),
     });
     if (isLast) request.resume();
-    note(status);
+    metrics.requested(ROUTE, "POST", status);
+    const line = { route: ROUTE, method: "POST", status };
+    if (status >= 500) logger.warn(line, "request failed");
+    else logger.info(line, "request refused");
   }
 
   async function conclude(
@@ -143,7 +114,8 @@ export function createPostsDoor(
     }
   }
 
-  function takeRequest(request: IncomingMessage, response: ServerResponse): boolean {
+  /** Takes the request if it is a post; false leaves it to the router. */
+  return (request: IncomingMessage, response: ServerResponse): boolean => {
     const { method, url = "", headers } = request;
     if (method !== "POST" || !url.startsWith(BEFORE_ID) || !url.endsWith(AFTER_ID)) return false;
     const spreadsheetId = url.slice(BEFORE_ID.length, -AFTER_ID.length);
@@ -169,23 +141,23 @@ export function createPostsDoor(
       refuse(request, response, { ok: false, code: "unauthorized" });
       return true;
     }
-    if (reading.bytes + declared > limits.readingBytes) {
+    if (readingBytes + declared > limits.readingBytes) {
       refuse(request, response, { ok: false, code: "busy", retryAfterMs: 1_000 });
       return true;
     }
     read(request, response, spreadsheetId, declared);
     return true;
-  }
+  };
 
   function read(request: IncomingMessage, response: ServerResponse, spreadsheetId: string, declared: number): void {
     let reserved = declared;
-    reading.bytes += reserved;
+    readingBytes += reserved;
     let bytes = 0;
     let only: Buffer | undefined;
     let pieces: Buffer[] | undefined;
     let isOver = false;
     const letGo = (): void => {
-      reading.bytes -= reserved;
+      readingBytes -= reserved;
       reserved = 0;
     };
     const give = (refused: Refused): void => {
@@ -200,9 +172,9 @@ export function createPostsDoor(
       bytes += piece.length;
       if (bytes > limits.postMaxBytes) return give(TOO_LARGE);
       if (bytes > reserved) {
-        reading.bytes += bytes - reserved;
+        readingBytes += bytes - reserved;
         reserved = bytes;
-        if (reading.bytes > limits.readingBytes) return give({ ok: false, code: "busy", retryAfterMs: 1_000 });
+        if (readingBytes > limits.readingBytes) return give({ ok: false, code: "busy", retryAfterMs: 1_000 });
       }
       if (!only) only = piece;
       else (pieces ??= [only]).push(piece);
@@ -218,16 +190,6 @@ export function createPostsDoor(
     // A connection that breaks has no use for an answer.
     request.on("error", letGo);
   }
-
-  return { plain, take: takeRequest };
-}
-
-function problemFor({ code, detail, maxBytes, retryAfterMs }: Refused) {
-  return {
-    status: refusals[code].status,
-    body: JSON.stringify(problemOf(code, { detail, maxBytes, retryAfterMs })),
-    retryAfter: retryAfterMs === undefined ? undefined : String(Math.max(1, Math.ceil(retryAfterMs / 1000))),
-  };
 }
 
 const TOO_LARGE: Refused = { ok: false, code: "too-large", maxBytes: limits.postMaxBytes };
