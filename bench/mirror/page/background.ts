@@ -14,18 +14,18 @@ const { runtime } = (globalThis as unknown as { chrome: { runtime: Runtime } }).
 /** Begun at once, as the extension's background does when somebody was looking at a sheet. */
 const began = performance.now();
 let bootMs = Number.NaN;
-const opening: Promise<Held<CopyWriter>> = openHeld(() =>
-  // The page has made the database.
-  openInBackground(() => Promise.reject(new Error("There is no database."))),
-).then(async (held) => {
+const open = async (): Promise<Held<CopyWriter>> => {
+  // The page makes the database; before it has, there is nothing to wake for.
+  const held = await openHeld(() => openInBackground(() => Promise.reject(new Error("There is no database yet."))));
   await held.lookUp();
   bootMs = performance.now() - began;
   return held;
-});
+};
+let opening = open();
 opening.catch(() => undefined);
 
 async function commit(edit: Edit): Promise<number> {
-  const held = await opening;
+  const held = await opening.catch(() => (opening = open()));
   const from = performance.now();
   await held.edit(edit);
   return performance.now() - from;
