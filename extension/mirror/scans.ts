@@ -36,7 +36,7 @@ export type SheetProof = {
 export type Progress = (rows: number, ofRows: number) => void;
 export type ScanOptions = { signal?: AbortSignal | undefined; onProgress?: Progress | undefined };
 
-/** So many blocks are read with one request: twice as many make a search no faster, and hold up a commit that comes in between. */
+/** So many blocks are read with one request. More make a search faster, but a commit that comes in between waits for them. */
 const BATCH_PIECES = 8;
 
 /** Long reads: each sees the copy as it was when it began, and holds up neither commits nor checkpoints. */
