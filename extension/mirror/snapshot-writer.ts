@@ -224,7 +224,7 @@ function snapshotWriter(
     for (const arriving of sheets.values()) padUnknown(arriving, arriving.sheet.rows);
     await arrived();
     const cursor: Cursor = { epoch, seq, chain };
-    await needs.inTurn(async () => {
+    const hasDropped = await needs.inTurn(async () => {
       const transaction = database.begin(["copies", "grids", "log"], "readwrite");
       const done = committed(transaction);
       const copies = transaction.objectStore("copies");
@@ -249,9 +249,10 @@ function snapshotWriter(
         usedAt: needs.now(),
       } satisfies CopyRecord);
       await done;
+      return dropped.length > 0;
     });
     needs.tell({ spreadsheetId, what: "copy", seq });
-    await sweep(database, spreadsheetId);
+    if (hasDropped) await sweep(database, spreadsheetId);
     return cursor;
   }
 
