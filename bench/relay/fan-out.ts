@@ -16,7 +16,8 @@ const cases = (scale: Scale): Case[] =>
     const messages = Math.max(64, Math.min(2_000, Math.round((scale.isQuick ? 15_000 : 60_000) / watchers)));
     return [
       { question: "one at a time", watchers, inFlight: 1, messages: Math.min(messages, 600) },
-      { question: "burst of 64", watchers, inFlight: 64, messages: Math.max(messages, 640) },
+      // Those who write each message to each socket take a minute for what others do in a second: with many watchers fewer do.
+      { question: "burst of 64", watchers, inFlight: 64, messages: Math.max(messages, watchers < 1_000 ? 640 : 128) },
     ].filter(() => !scale.isQuick || watchers === 100 || watchers === 1_000);
   });
 
