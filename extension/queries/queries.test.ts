@@ -90,7 +90,9 @@ test("an earlier moment is asked as the present is, by its seq or its time", asy
   const [second, first] = [await copy.at({ at: 2_500 }), await copy.at({ seq: 1 })];
   if (!second.ok || !first.ok) throw new Error("It is kept.");
   expect([second.seq, first.seq]).toEqual([2, 1]);
-  // Both are asked in turn, though only the last is kept ready.
+  // Both are asked at once, though only the last is kept ready.
+  const both = [second, first].map(({ copy: then }) => then.viewport(0, range));
+  expect((await Promise.all(both)).map((view) => view?.rows)).toEqual([[["two"]], [["film 0"]]]);
   expect((await second.copy.viewport(0, range))?.rows).toEqual([["two"]]);
   expect((await first.copy.viewport(0, range))?.rows).toEqual([["film 0"]]);
   expect((await copy.viewport(0, range))?.rows).toEqual([["three"]]);

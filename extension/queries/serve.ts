@@ -1,5 +1,5 @@
 import type { GridRange } from "@sheetwire/shared/protocol";
-import type { Copy, CopyReader, Mirror, Moment, NotKept, ScanOptions } from "../mirror/mirror.ts";
+import type { Copy, CopyReader, Mirror, Moment, ScanOptions } from "../mirror/mirror.ts";
 import { exportFile } from "./export-file.ts";
 import { keepOpen, type Opens } from "./kept-open.ts";
 import type { Answer, Asked, Line, Method, Question } from "./talk.ts";
@@ -33,12 +33,11 @@ export function serve(line: Line, open: Opens<Mirror>): void {
   /** The moment that was looked at last: what it is made of is kept with it. */
   let past: { mirror: Mirror; spreadsheetId: string; seq: number; copy: CopyReader } | undefined;
 
-  async function goBack(spreadsheetId: string, moment: Moment): Promise<{ ok: true; seq: number } | NotKept> {
+  async function goBack(spreadsheetId: string, moment: Moment): ReturnType<Copy["at"]> {
     const current = await mirror();
     const found = await current.of(spreadsheetId).at(moment);
-    if (!found.ok) return found;
-    past = { mirror: current, spreadsheetId, seq: found.seq, copy: found.copy };
-    return { ok: true, seq: found.seq };
+    if (found.ok) past = { mirror: current, spreadsheetId, seq: found.seq, copy: found.copy };
+    return found;
   }
 
   async function copyOf({ spreadsheetId, seq }: Asked): Promise<CopyReader> {
@@ -46,13 +45,17 @@ export function serve(line: Line, open: Opens<Mirror>): void {
     if (seq === undefined) return current.of(spreadsheetId);
     if (past?.mirror === current && past.spreadsheetId === spreadsheetId && past.seq === seq) return past.copy;
     const found = await goBack(spreadsheetId, { seq });
-    if (!found.ok || !past) throw new DOMException("That moment is not kept any more.", "NotFoundError");
-    return past.copy;
+    if (!found.ok) throw new DOMException("That moment is not kept any more.", "NotFoundError");
+    // Not what is kept ready: that may be another's by now.
+    return found.copy;
   }
 
   async function call(id: number, of: Asked, method: Method, args: unknown[]): Promise<unknown> {
     const [one, two, three] = args;
-    if (method === "at") return goBack(of.spreadsheetId, one as Moment);
+    if (method === "at") {
+      const found = await goBack(of.spreadsheetId, one as Moment);
+      return found.ok ? { ok: true, seq: found.seq } : found;
+    }
     if (method === "history") {
       const now: Copy = (await mirror()).of(of.spreadsheetId);
       return now.history(one as number, two as number, three as number);
