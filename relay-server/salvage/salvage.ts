@@ -38,12 +38,27 @@ export function salvageStore(path: string, now: Date): Salvaged {
     const fresh = join(folder, "salvaged.db");
     const { rows, incomplete } = copyAll(path, copied, fresh);
     const keptAs = `${path}.damaged-${now.toISOString().replaceAll(/[-:]|\.\d+/g, "")}`;
-    for (const suffix of ["", ...BESIDE]) if (existsSync(path + suffix)) renameSync(path + suffix, keptAs + suffix);
+    keep(path, keptAs);
+    // Ended at any point, there is a store at `path`, the old or the new one: never none, and never a new one with an old
+    // write-ahead log beside it. A mark that stays behind only says that commits are missing.
+    for (const suffix of ["-wal", "-shm"]) rmSync(path + suffix, { force: true });
     renameSync(fresh, path);
+    rmSync(`${path}.mark`, { force: true });
     return { rows, incomplete, keptAs };
   } finally {
     rmSync(folder, { recursive: true, force: true });
     letGo();
+  }
+}
+
+/** Copies the damaged store, with what belongs to it, before anything of it is touched. */
+function keep(path: string, keptAs: string): void {
+  const suffixes = ["", ...BESIDE].filter((suffix) => existsSync(path + suffix));
+  try {
+    for (const suffix of suffixes) copyFileSync(path + suffix, keptAs + suffix);
+  } catch (error) {
+    for (const suffix of suffixes) rmSync(keptAs + suffix, { force: true });
+    throw error;
   }
 }
 
