@@ -39,6 +39,13 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** A store that was closed has everything in its place. */
+async function reopen(): Promise<void> {
+  await log.close();
+  store.close();
+  open();
+}
+
 /** Closes the store, changes one byte of the file where `text` stands in it, and opens it again. */
 async function flip(text: string): Promise<void> {
   await log.close();
@@ -82,6 +89,7 @@ test("after a restart what lies behind the damage can still be read, and the log
 
 test("a row that is missing is a hole, and a hole is not read over", async () => {
   for (const text of ["a", "b", "c"]) await appendTo(log, "sheet-1", text);
+  await reopen();
   store.db.exec("DELETE FROM frames WHERE last_seq = 2");
   expect(await log.readAfter("sheet-1", 0, 1_000_000)).toHaveLength(1);
   expect(await damage(1)).toBeInstanceOf(DamagedError);
@@ -124,9 +132,7 @@ test("posts that were taken are known after the store was opened again, and no l
   const head = await log.create("sheet-1");
   const post = { webhookId: "post-1", bodyHash: "b0d1", answer: "{}", takenAt: 1_000 };
   await log.append([{ spreadsheetId: "sheet-1", expected: head, post }]);
-  await log.close();
-  store.close();
-  open();
+  await reopen();
   expect(await log.takenPost("sheet-1", "post-1")).toEqual(post);
   await log.forgetPosts(1_001);
   expect(await log.takenPost("sheet-1", "post-1")).toBeUndefined();

@@ -176,9 +176,15 @@ test("erasing a spreadsheet leaves none of its posts, however far apart they are
   const post = (webhookId: string) => ({ webhookId, bodyHash: "h", answer: "{}", takenAt: 1 });
   await log.append([{ spreadsheetId: "sheet-1", expected: ours, post: post("first") }]);
   await log.append([{ spreadsheetId: "sheet-2", expected: theirs, post: post("other") }]);
-  store.db.exec("INSERT INTO taken SELECT 12000, 99, 1, prints, records FROM taken LIMIT 1");
   await log.append([{ spreadsheetId: "sheet-1", expected: ours, post: post("last") }]);
+  // Forgetting puts what was committed in its place first.
+  await log.forgetPosts(0);
+  store.db.exec("UPDATE taken SET id = 20000 WHERE records LIKE '%last%'");
+  store.db.exec(
+    `WITH RECURSIVE ids (id) AS (SELECT 1000 UNION ALL SELECT id + 1 FROM ids WHERE id < 2199)
+     INSERT INTO taken SELECT ids.id, 1, x'', '[[99,"x","h","{}"]]' FROM ids`,
+  );
   await log.erase("sheet-1");
-  expect(store.db.prepare("SELECT count(*) AS count FROM taken").get()).toEqual({ count: 2 });
+  expect(store.db.prepare("SELECT count(*) AS count FROM taken").get()).toEqual({ count: 1_201 });
   expect(await log.takenPost("sheet-2", "other")).toMatchObject({ webhookId: "other" });
 });

@@ -18,7 +18,7 @@ export type Salvaged = {
 };
 
 /** What belongs to a spreadsheet of the log, by its key. */
-const OF_A_LOG = ["frames", "taken", "desks", "states", "state_pieces"];
+const OF_A_LOG = ["frames", "desks", "states", "state_pieces"];
 /** Files beside the database that belong to it. */
 const BESIDE = ["-wal", "-shm", ".mark"];
 
@@ -137,7 +137,7 @@ function isSound(table: string, types: ReadonlyMap<string, string>, row: Record<
     if (is !== (type === "BLOB" || type === "TEXT" ? type : "a number")) return false;
   }
   // The others have checksums, which are looked at when they are read.
-  return table !== "taken" || isJson(row["records"]);
+  return (table !== "taken" && table !== "journal") || isJson(row["records"]);
 }
 
 function isJson(value: SQLOutputValue | undefined): boolean {

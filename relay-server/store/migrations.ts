@@ -121,4 +121,33 @@ export const migrations: readonly string[] = [
   `
   DROP INDEX taken_by_spreadsheet;
   `,
+  // A commit is one row, put in its place later. Taken posts are then those of a commit, of whatever spreadsheets.
+  `
+  CREATE TABLE journal (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    taken_at REAL NOT NULL,
+    crc INTEGER NOT NULL,
+    parts TEXT NOT NULL,
+    records TEXT NOT NULL,
+    prints BLOB NOT NULL,
+    frames BLOB NOT NULL
+  );
+  CREATE TABLE taken_by_commit (
+    id INTEGER PRIMARY KEY,
+    taken_at REAL NOT NULL,
+    prints BLOB NOT NULL,
+    records TEXT NOT NULL
+  );
+  INSERT INTO taken_by_commit (id, taken_at, prints, records)
+  SELECT id, taken_at, prints, (
+    SELECT json_group_array(
+      json_array(taken.spreadsheet_key, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'))
+    )
+    FROM json_each(taken.records)
+  )
+  FROM taken;
+  DROP TABLE taken;
+  ALTER TABLE taken_by_commit RENAME TO taken;
+  `,
 ];

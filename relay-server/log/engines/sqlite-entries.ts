@@ -5,7 +5,7 @@ import { chainInside, joinEntries } from "../entry.ts";
 import { DamagedError, Entry } from "../log.ts";
 
 /** Entries are joined up to about this size, in bytes: a cut in the middle, and a read of one, stay cheap. */
-const JOINED_BYTES = 64 * 1024;
+export const JOINED_BYTES = 64 * 1024;
 /** Smaller entries are worth joining. */
 const SMALL_BYTES = JOINED_BYTES / 2;
 /** So many rows are looked at in one piece of housekeeping. */

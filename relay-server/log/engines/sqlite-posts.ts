@@ -1,39 +1,50 @@
-/** Taken posts: one row for what a commit brought to a spreadsheet, found by fingerprints held in memory. */
+/** Taken posts: one row for what a commit brought, found by fingerprints held in memory. */
 import type { DatabaseSync } from "node:sqlite";
 import * as z from "zod";
 import { takenInBetween } from "../entry.ts";
 import type { TakenPost } from "../log.ts";
 import { RowDamagedError } from "../../store/store.ts";
 import { packPrints, printOf, Prints, unpackPrints, type Print } from "../prints.ts";
+import type { PackedPosts } from "./sqlite-journal.ts";
 
-const recordsSchema = z.array(z.tuple([z.string(), z.string(), z.string()]));
+/** The spreadsheet's key, the post's id, the hash of its body, the answer. */
+const recordsSchema = z.array(z.tuple([z.number(), z.string(), z.string(), z.string()]));
 
 /** So many rows are forgotten at once. */
 const FORGET_ROWS = 500;
 /** So many rows are looked at for one spreadsheet at once. */
-const LOOK_ROWS = 5_000;
+const LOOK_ROWS = 500;
+
+/** What a commit takes for one spreadsheet. */
+export type Taking = { readonly spreadsheetId: string; readonly key: number; readonly posts: readonly TakenPost[] };
 
 export type PostRows = ReturnType<typeof createPostRows>;
 
+/** A post's row has the number of the commit that took it; it is in the journal first, and kept in `taken` when that is settled. */
 export function createPostRows(db: DatabaseSync) {
   const prints = new Prints();
+  const columns = "id, taken_at, prints, records";
   const sql = {
-    add: db.prepare("INSERT INTO taken (spreadsheet_key, taken_at, prints, records) VALUES (?, ?, ?, ?)"),
-    find: db.prepare("SELECT spreadsheet_key, taken_at, records FROM taken WHERE id = ?"),
-    all: db.prepare("SELECT id, prints FROM taken WHERE id > ? ORDER BY id"),
-    oldest: db.prepare("SELECT id, taken_at, prints FROM taken ORDER BY id LIMIT ?"),
-    of: db.prepare("SELECT id, prints FROM taken WHERE spreadsheet_key = ? AND id > ? AND id <= ?"),
+    find: db.prepare("SELECT taken_at, records FROM taken WHERE id = ?"),
+    findNew: db.prepare("SELECT taken_at, records FROM journal WHERE id = ?"),
+    all: db.prepare("SELECT id, prints FROM taken WHERE id > ? UNION ALL SELECT id, prints FROM journal WHERE id > ?"),
+    oldest: db.prepare(`SELECT ${columns} FROM taken ORDER BY id LIMIT ?`),
+    some: db.prepare(`SELECT ${columns} FROM taken WHERE id > ? ORDER BY id LIMIT ?`),
     last: db.prepare("SELECT max(id) AS id FROM taken"),
+    keep: db.prepare("UPDATE taken SET prints = ?, records = ? WHERE id = ?"),
     drop: db.prepare("DELETE FROM taken WHERE id = ?"),
   };
   let known = 0;
 
   /** Takes up what is stored beyond what is known: at the start, and what another process wrote. */
   function learn(): void {
-    for (const row of sql.all.iterate(known)) {
-      known = Number(row["id"]);
-      for (const print of unpackPrints(bytes(row["prints"]))) prints.add(print, known);
+    let latest = known;
+    for (const row of sql.all.iterate(known, known)) {
+      const id = Number(row["id"]);
+      latest = Math.max(latest, id);
+      for (const print of unpackPrints(bytes(row["prints"]))) prints.add(print, id);
     }
+    known = latest;
   }
   learn();
 
@@ -47,11 +58,11 @@ export function createPostRows(db: DatabaseSync) {
 
   function findAt(print: Print, key: number, webhookId: string): TakenPost | undefined {
     for (const id of prints.find(print)) {
-      const row = sql.find.get(id);
-      if (!row || Number(row["spreadsheet_key"]) !== key) continue;
-      const record = recordsSchema.parse(JSON.parse(String(row["records"]))).find(([held]) => held === webhookId);
+      const row = sql.find.get(id) ?? sql.findNew.get(id);
+      if (!row) continue;
+      const record = recordsOf(row).find((one) => one[0] === key && one[1] === webhookId);
       if (!record) continue;
-      const [, bodyHash, answer] = record;
+      const [, , bodyHash, answer] = record;
       return { webhookId, bodyHash, answer, takenAt: Number(row["taken_at"]) };
     }
     return undefined;
@@ -60,26 +71,37 @@ export function createPostRows(db: DatabaseSync) {
   return {
     learn,
     find,
+    lastId: (): number => Number(sql.last.get()?.["id"] ?? 0),
 
     /** Whether it can have been taken, without asking the store. */
     mayHold: (spreadsheetId: string, webhookId: string): boolean =>
       prints.find(printOf(spreadsheetId, webhookId)).length > 0,
 
     /**
-     * Stores what one commit brought, unless one of it was taken before; what it returns is to be called once that is
+     * What commit `id` takes, to be stored with it, unless one of it was taken before; `taken` is to be called once that is
      * durable.
      */
-    add(spreadsheetId: string, key: number, posts: readonly TakenPost[]): () => void {
-      const own: Print[] = posts.map((post) => printOf(spreadsheetId, post.webhookId));
-      own.forEach((print, at) => {
-        if (findAt(print, key, posts[at]?.webhookId ?? "")) throw takenInBetween();
-      });
-      const records = JSON.stringify(posts.map(({ webhookId, bodyHash, answer }) => [webhookId, bodyHash, answer]));
-      const takenAt = posts.reduce((latest, post) => Math.max(latest, post.takenAt), 0);
-      const id = Number(sql.add.run(key, takenAt, packPrints(own), records).lastInsertRowid);
-      return () => {
-        for (const print of own) prints.add(print, id);
-        known = Math.max(known, id);
+    pack(id: number, takings: readonly Taking[]): PackedPosts & { taken: () => void } {
+      const own: Print[] = [];
+      const records: z.infer<typeof recordsSchema> = [];
+      let takenAt = 0;
+      for (const { spreadsheetId, key, posts } of takings) {
+        for (const { webhookId, bodyHash, answer, takenAt: at } of posts) {
+          const print = printOf(spreadsheetId, webhookId);
+          if (findAt(print, key, webhookId)) throw takenInBetween();
+          own.push(print);
+          records.push([key, webhookId, bodyHash, answer]);
+          takenAt = Math.max(takenAt, at);
+        }
+      }
+      return {
+        records: JSON.stringify(records),
+        prints: packPrints(own),
+        takenAt,
+        taken() {
+          for (const print of own) prints.add(print, id);
+          known = Math.max(known, id);
+        },
       };
     },
 
@@ -91,18 +113,38 @@ export function createPostRows(db: DatabaseSync) {
     },
 
     /** Forgets what belongs to a spreadsheet, which is looked for among all posts; each call does a piece of it. */
-    dropOf(key: number): () => { more: boolean; committed: () => void } {
-      const end = Number(sql.last.get()?.["id"] ?? 0);
+    dropOf(spreadsheetId: string, key: number): () => { more: boolean; committed: () => void } {
       let through = 0;
       return () => {
-        const due = sql.of.all(key, through, through + LOOK_ROWS);
-        for (const row of due) sql.drop.run(Number(row["id"]));
-        through += LOOK_ROWS;
-        return { more: through < end, committed: () => due.forEach(forgetRow) };
+        const gone: { print: Print; id: number }[] = [];
+        const rows = sql.some.all(through, LOOK_ROWS);
+        for (const row of rows) {
+          const id = Number(row["id"]);
+          through = id;
+          const records = recordsOf(row);
+          const others = records.filter(([owner]) => owner !== key);
+          if (others.length === records.length) continue;
+          const own = records
+            .filter(([owner]) => owner === key)
+            .map(([, webhookId]) => printOf(spreadsheetId, webhookId));
+          for (const print of own) gone.push({ print, id });
+          const left = [...unpackPrints(bytes(row["prints"]))].filter(
+            ({ high, low }) => !own.some((print) => print.high === high && print.low === low),
+          );
+          if (others.length === 0) sql.drop.run(id);
+          else sql.keep.run(packPrints(left), JSON.stringify(others), id);
+        }
+        return {
+          more: rows.length === LOOK_ROWS,
+          committed: () => gone.forEach(({ print, id }) => prints.remove(print, id)),
+        };
       };
     },
   };
 }
+
+const recordsOf = (row: Record<string, unknown>): z.infer<typeof recordsSchema> =>
+  recordsSchema.parse(JSON.parse(String(row["records"])));
 
 function bytes(value: unknown): Uint8Array {
   if (!(value instanceof Uint8Array)) throw new RowDamagedError(`Bytes were expected, ${typeof value} found.`);

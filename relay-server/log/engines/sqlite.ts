@@ -14,7 +14,8 @@ import {
   type Head,
 } from "../log.ts";
 import { createEntryRows } from "./sqlite-entries.ts";
-import { createPostRows } from "./sqlite-posts.ts";
+import { createJournal, type CommitPart } from "./sqlite-journal.ts";
+import { createPostRows, type Taking } from "./sqlite-posts.ts";
 import { createStateRows, inPieces } from "./sqlite-states.ts";
 
 type Needs = {
@@ -39,8 +40,8 @@ type Record = {
 /** Entries of a spreadsheet since they were joined last, and up to where that was. */
 type Untidy = { record: Record; count: number; from: number };
 
-/** About what an addition writes beside its entries, in pages: the ends of tables and indexes. */
-const PAGES_OF_AN_ADDITION = 6;
+/** About what a commit writes beside what it brings, in bytes: the end of a table. */
+const BYTES_OF_A_COMMIT = 2 * 4_096;
 /** So many entries are dropped at once. */
 const DROP_ROWS = 200;
 /** Entries are joined when a spreadsheet has got so many more: of lone edits as many as fill a joined one, so that none is written thrice. */
@@ -60,6 +61,14 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   const following = followers(needs.onFault);
   const entries = createEntryRows(db);
   const posts = createPostRows(db);
+  /** Entries since they were joined last, and up to where that was. */
+  const untidy = new Map<number, Untidy>();
+  const journal = createJournal(db, entries, ({ spreadsheetId, key, before }, count) => {
+    const noted = untidy.get(key);
+    const record = find(spreadsheetId);
+    if (noted) noted.count += count;
+    else if (record) untidy.set(key, { record, count, from: before.seq });
+  });
   const states = createStateRows(db);
   const sql = {
     find: db.prepare(
@@ -68,30 +77,28 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     create: db.prepare(
       "INSERT INTO spreadsheets (spreadsheet_id, epoch, seq, chain, floor_seq, floor_chain) VALUES (?, ?, 0, ?, 0, ?)",
     ),
-    move: db.prepare("UPDATE spreadsheets SET seq = ?, chain = ? WHERE key = ?"),
     renew: db.prepare("UPDATE spreadsheets SET epoch = ?, floor_seq = ?, floor_chain = ? WHERE key = ?"),
     drop: db.prepare("DELETE FROM spreadsheets WHERE key = ?"),
     all: db.prepare("SELECT key, spreadsheet_id FROM spreadsheets"),
-    setDesk: db.prepare("INSERT OR REPLACE INTO desks (spreadsheet_key, json, crc) VALUES (?, ?, ?)"),
     findDesk: db.prepare("SELECT json, crc FROM desks WHERE spreadsheet_key = ?"),
     dropDesk: db.prepare("DELETE FROM desks WHERE spreadsheet_key = ?"),
     setFloor: db.prepare("UPDATE spreadsheets SET floor_seq = ?, floor_chain = ? WHERE key = ?"),
     meta: db.prepare("SELECT value FROM meta WHERE name = ?"),
-    count: db.prepare("UPDATE meta SET value = ? WHERE name = 'commits'"),
     setMeta: db.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"),
   };
   const held = new Map<string, Record>();
   let foreign = store.foreignWrites();
   let mayHaveOrphans = true;
+  /** Of all times; the last one's number. */
   let commits = 0;
-  /** Entries since they were joined last, and up to where that was. */
-  const untidy = new Map<number, Untidy>();
 
   /** The open mark says with which durability the log was opened, and "clean" once it was closed. */
+  const damaged = takeUp();
   if (needs.as === "owner") {
-    commits = Number(sql.meta.get("commits")?.["value"] ?? 0);
-    const lost = store.mark.read() - commits;
+    const lost = Math.max(0, store.mark.read() - commits) + damaged;
+    commits = Math.max(commits, posts.lastId(), store.mark.read());
     if (lost > 0) needs.onLost?.(lost);
+    while (!journal.isSettled(journal.last)) settleSlice(false);
     write(() => {
       if (lost > 0 || sql.meta.get("log")?.["value"] === "open-normal") renewEpochs();
       sql.setMeta.run("log", `open-${store.durability}`);
@@ -101,6 +108,13 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       const record = find(String(row["spreadsheet_id"]));
       if (record) untidy.set(record.key, { record, count: JOIN_AFTER, from: record.floor.seq });
     }
+  }
+
+  /** Takes up what is in the journal; answers how many of its rows are not as they were written. */
+  function takeUp(): number {
+    const broken = journal.load(Number(sql.meta.get("commits")?.["value"] ?? 0));
+    commits = journal.last;
+    return broken;
   }
 
   function renewEpochs(): void {
@@ -114,6 +128,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
         text(row["epoch"]),
       );
     }
+    held.clear();
   }
 
   function find(spreadsheetId: string): Record | undefined {
@@ -121,10 +136,12 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     if (known) return known;
     const row = sql.find.get(spreadsheetId);
     if (!row) return undefined;
+    const key = Number(row["key"]);
+    const { seq, chain } = journal.looseEnd(key)?.head ?? { seq: Number(row["seq"]), chain: text(row["chain"]) };
     const record: Record = {
-      key: Number(row["key"]),
+      key,
       spreadsheetId,
-      head: { epoch: text(row["epoch"]), seq: Number(row["seq"]), chain: text(row["chain"]) },
+      head: { epoch: text(row["epoch"]), seq, chain },
       floor: { seq: Number(row["floor_seq"]), chain: text(row["floor_chain"]) },
     };
     held.set(spreadsheetId, record);
@@ -140,6 +157,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
           foreign = seen;
           held.clear();
           posts.learn();
+          takeUp();
         }
         return work();
       }, how);
@@ -151,7 +169,6 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
 
   /** What was committed is there whatever becomes of its mark, so this is no reason to refuse it. */
   function noteCommit(): void {
-    commits += 1;
     try {
       store.mark.write(commits);
     } catch (error) {
@@ -178,12 +195,21 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     }
   }
 
-  function noteUntidy(record: Record, count: number): void {
-    const noted = untidy.get(record.key);
-    if (noted) {
-      noted.count += count;
-      noted.record = record;
-    } else untidy.set(record.key, { record, count, from: record.head.seq });
+  /** Puts one spreadsheet's entries in their place, in slices, with a turn for the others in between. */
+  async function settleOf({ key }: Record, isJoined = false): Promise<void> {
+    while (journal.looseEnd(key)) {
+      if (!write(() => journal.settleOne(key, isJoined), "soon")()) return;
+      await nextTurn();
+    }
+  }
+
+  /** The same for everything that was committed so far. */
+  async function settleAll(): Promise<void> {
+    for (const through = commits; !journal.isSettled(through); await nextTurn()) settleSlice(false);
+  }
+
+  function settleSlice(isJoined: boolean): void {
+    write(() => journal.settleSlice(isJoined), "soon")();
   }
 
   return {
@@ -205,51 +231,63 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     },
     async append(group) {
       const at = now();
-      const { added, committed } = write(() => {
+      const { id, added, committed } = write(() => {
         const additions = additionsOf(group, (spreadsheetId) => find(spreadsheetId)?.head);
-        const later: (() => void)[] = [];
-        const stored = additions.map((addition) => {
-          const record = find(addition.spreadsheetId);
+        const parts: { record: Record; part: CommitPart }[] = [];
+        const takings: Taking[] = [];
+        for (const addition of additions) {
+          const { spreadsheetId, after, desk } = addition;
+          const record = find(spreadsheetId);
           if (!record) throw new HeadMovedError("There is no record of this spreadsheet.");
-          const { key, spreadsheetId } = record;
-          const made = entriesOf(addition);
-          for (const entry of made) {
-            entries.add(record, entry, at);
-            store.wrote(entry.frame.length);
-          }
-          store.wrote(PAGES_OF_AN_ADDITION * 4_096);
-          if (made.length > 0) sql.move.run(addition.after.seq, addition.after.chain, key);
-          if (addition.posts.length > 0) later.push(posts.add(spreadsheetId, key, addition.posts));
-          if (addition.desk !== undefined) sql.setDesk.run(key, addition.desk, crc32(addition.desk, key));
-          return { record, after: addition.after, made };
-        });
-        sql.count.run(String(commits + 1));
-        return { added: stored, committed: later };
+          const { key } = record;
+          parts.push({ record, part: { key, spreadsheetId, ...after, entries: entriesOf(addition), desk } });
+          takings.push({ spreadsheetId, key, posts: addition.posts });
+        }
+        const number = commits + 1;
+        const taking = posts.pack(number, takings);
+        const written = journal.add(
+          number,
+          at,
+          parts.map(({ part }) => part),
+          taking,
+        );
+        return { id: number, added: parts, committed: [taking.taken, written] };
       });
+      commits = id;
       noteCommit();
+      store.wrote(BYTES_OF_A_COMMIT);
       for (const run of committed) run();
-      for (const { record, after } of added) record.head = after;
-      for (const { record, after, made } of added) {
-        if (made.length === 0) continue;
-        noteUntidy(record, made.length);
-        for (const entry of made) following.tell(record.spreadsheetId, entry, after.epoch);
+      for (const { record, part } of added) {
+        const { epoch, seq, chain, entries: made } = part;
+        journal.note(id, at, part, record.head);
+        record.head = { epoch, seq, chain };
+        for (const { frame } of made) store.wrote(frame.length);
+      }
+      for (const { record, part } of added) {
+        for (const entry of part.entries) following.tell(record.spreadsheetId, entry, part.epoch);
       }
     },
     async readAfter(spreadsheetId, seq, maxBytes): Promise<readonly Entry[]> {
       const found = find(spreadsheetId);
       if (!found || seq >= found.head.seq) return [];
+      const unsettled = journal.readAfter(found.key, seq, maxBytes);
+      if (unsettled) return unsettled;
       return guarded(spreadsheetId, seq, () => {
         const read = entries.readAfter(found, seq, maxBytes);
+        const last = read.at(-1);
         // The head says that there is more.
-        if (read.length === 0) throw new DamagedError(spreadsheetId, "log", seq);
-        return read;
+        if (!last) throw new DamagedError(spreadsheetId, "log", seq);
+        const room = maxBytes - read.reduce((sum, { frame }) => sum + frame.length, 0);
+        const more = room > 0 ? (journal.readAfter(found.key, last.lastSeq, room) ?? []) : [];
+        return more.length > 0 ? [...read, ...more] : read;
       });
     },
     async chainAt(spreadsheetId, seq) {
       const found = find(spreadsheetId);
       if (!found || seq < found.floor.seq || seq > found.head.seq) return undefined;
       if (seq === found.head.seq) return found.head.chain;
-      return guarded(spreadsheetId, seq, () => entries.chainAt(found, seq, found.floor));
+      const unsettled = journal.chainAt(found.key, seq);
+      return unsettled ?? guarded(spreadsheetId, seq, () => entries.chainAt(found, seq, found.floor));
     },
     async floor(spreadsheetId) {
       return find(spreadsheetId)?.floor.seq ?? 0;
@@ -261,6 +299,8 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     },
     async desk(spreadsheetId) {
       const found = find(spreadsheetId);
+      const unsettled = found && journal.looseEnd(found.key)?.desk;
+      if (unsettled !== undefined) return unsettled;
       const row = found && sql.findDesk.get(found.key);
       if (!found || !row) return undefined;
       const json = text(row["json"]);
@@ -320,6 +360,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       const found = find(spreadsheetId);
       const state = found && states.find(found.key);
       if (!found || !state) return;
+      await settleOf(found);
       const last = entries.endBefore(found.key, Math.min(throughSeq, state.head.seq));
       if (!last || last.seq <= found.floor.seq) return;
       // First nobody may read it any more, then it goes piece by piece.
@@ -329,22 +370,34 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     },
     async kept(spreadsheetId) {
       const found = find(spreadsheetId);
-      return (
-        found && {
-          bytes: entries.bytes(found.key),
-          floor: found.floor.seq,
-          stateSeq: states.find(found.key)?.head.seq ?? 0,
-        }
-      );
+      if (!found) return undefined;
+      await settleOf(found);
+      return {
+        bytes: entries.bytes(found.key),
+        floor: found.floor.seq,
+        stateSeq: states.find(found.key)?.head.seq ?? 0,
+      };
     },
     async dueThrough(spreadsheetId, moment, maxBytes) {
       const found = find(spreadsheetId);
-      return found ? entries.dueThrough(found.key, moment, maxBytes) : 0;
+      if (!found) return 0;
+      await settleOf(found);
+      return entries.dueThrough(found.key, moment, maxBytes);
     },
     async tidy() {
       if (mayHaveOrphans) {
         mayHaveOrphans = write(() => states.dropOrphans(), "soon");
         if (mayHaveOrphans) return true;
+      }
+      const long = journal.longest();
+      const longest = long === undefined ? undefined : find(journal.looseEnd(long)?.spreadsheetId ?? "");
+      if (longest) {
+        await settleOf(longest, true);
+        return true;
+      }
+      if (journal.isDue(now())) {
+        settleSlice(true);
+        return true;
       }
       const due: { record: Record; noted: Untidy }[] = [];
       for (const [key, noted] of untidy) {
@@ -369,6 +422,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       return true;
     },
     async restart(spreadsheetId) {
+      await settleAll();
       const found = find(spreadsheetId);
       if (!found) return undefined;
       // What lies behind the last damaged place can still be read.
@@ -395,6 +449,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       return find(spreadsheetId)?.head;
     },
     async erase(spreadsheetId) {
+      await settleAll();
       const found = write(() => {
         const record = find(spreadsheetId);
         if (record) {
@@ -410,15 +465,18 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       await inSlices(() => ({
         more: entries.dropThrough(found.key, Number.MAX_SAFE_INTEGER, DROP_ROWS) === DROP_ROWS,
       }));
-      await inSlices(posts.dropOf(found.key));
+      await inSlices(posts.dropOf(spreadsheetId, found.key));
       await inSlices(() => ({ more: states.dropOrphans() }));
     },
     async forgetPosts(moment) {
+      await settleAll();
       await inSlices(() => posts.forgetBefore(moment));
     },
     follow: (onEntry) => following.add(onEntry),
     async close() {
-      if (needs.as === "owner") write(() => sql.setMeta.run("log", "clean"));
+      if (needs.as !== "owner") return;
+      await settleAll();
+      write(() => sql.setMeta.run("log", "clean"));
     },
   };
 }

@@ -1,0 +1,361 @@
+/**
+ * What was committed and has not been put in its place yet: one row a commit, whatever it brought to however many
+ * spreadsheets, so that a commit writes the ends of one table and no index. The entries stay in memory until they are
+ * settled: joined, and moved to where they are found by their seq.
+ */
+import { crc32 } from "node:zlib";
+import type { DatabaseSync } from "node:sqlite";
+import * as z from "zod";
+import { RowDamagedError } from "../../store/store.ts";
+import { chainInside, joinEntries } from "../entry.ts";
+import { Entry } from "../log.ts";
+import { JOINED_BYTES, type EntryRows } from "./sqlite-entries.ts";
+
+/** What a commit brought to one spreadsheet. */
+export type CommitPart = {
+  readonly key: number;
+  readonly spreadsheetId: string;
+  /** The life of the log that it belongs to. */
+  readonly epoch: string;
+  /** The head after it. */
+  readonly seq: number;
+  readonly chain: string;
+  readonly entries: readonly Entry[];
+  readonly desk: string | undefined;
+};
+
+/** Posts as they are stored beside a commit. */
+export type PackedPosts = { readonly records: string; readonly prints: Uint8Array; readonly takenAt: number };
+
+type Held = { readonly entry: Entry; readonly at: number; readonly id: number };
+
+/** The end of one spreadsheet's log that is not settled. */
+export type LooseEnd = {
+  readonly key: number;
+  readonly spreadsheetId: string;
+  /** Where it begins: what lies before is settled. */
+  before: { seq: number; chain: string };
+  /** Where it ends. */
+  head: { seq: number; chain: string };
+  held: Held[];
+  /** Written with the commit `deskId`; undefined when the settled one is the newest. */
+  desk: string | undefined;
+  deskId: number;
+};
+
+/** A pass begins with so many bytes in the journal, or when the oldest of them is so old, in milliseconds. */
+const SETTLE_BYTES = 4 * 1024 * 1024;
+const SETTLE_AFTER_MS = 5_000;
+/** One of so many entries fills a joined one, and is settled by itself. */
+const LONG_ENTRIES = 160;
+/** One slice writes about so much, in bytes and in rows: a few milliseconds. */
+const SLICE_BYTES = 512 * 1024;
+const SLICE_ROWS = 128;
+/** So many rows of the journal are dropped at once. */
+const DROP_ROWS = 32;
+
+const partsSchema = z.array(
+  z.tuple([
+    z.number(),
+    z.string(),
+    z.number(),
+    z.string(),
+    z.array(z.tuple([z.number(), z.number(), z.string(), z.number()])),
+    z.string().nullable(),
+  ]),
+);
+
+export type Journal = ReturnType<typeof createJournal>;
+
+/** `onSettled` is told of rows that were added to the log's own, before the loose end forgets where it began. */
+export function createJournal(db: DatabaseSync, rows: EntryRows, onSettled: (loose: LooseEnd, rows: number) => void) {
+  const sql = {
+    add: db.prepare(
+      "INSERT INTO journal (id, at, taken_at, crc, parts, records, prints, frames) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    ),
+    all: db.prepare("SELECT id, at, crc, parts, records, frames FROM journal ORDER BY id"),
+    first: db.prepare("SELECT min(id) AS id FROM journal"),
+    heads: db.prepare("SELECT spreadsheet_id, epoch, seq, chain FROM spreadsheets WHERE key = ?"),
+    move: db.prepare("UPDATE spreadsheets SET seq = ?, chain = ? WHERE key = ?"),
+    setDesk: db.prepare("INSERT OR REPLACE INTO desks (spreadsheet_key, json, crc) VALUES (?, ?, ?)"),
+    keepPosts: db.prepare(
+      "INSERT INTO taken (id, taken_at, prints, records) SELECT id, taken_at, prints, records FROM journal WHERE id <= ? AND length(prints) > 0",
+    ),
+    drop: db.prepare("DELETE FROM journal WHERE id <= ?"),
+    settled: db.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('commits', ?)"),
+  };
+  const looseEnds = new Map<number, LooseEnd>();
+  const long = new Set<number>();
+  /** Of the rows that are there: the first and the last, how much they hold, and when the first was written. */
+  let first = 1;
+  let last = 0;
+  let bytes = 0;
+  let since: number | undefined;
+  let pass: { readonly through: number; readonly keys: number[] } | undefined;
+
+  function note(id: number, at: number, part: CommitPart, before: { seq: number; chain: string }): void {
+    const { key, spreadsheetId, seq, chain, entries, desk } = part;
+    let loose = looseEnds.get(key);
+    if (!loose) {
+      loose = { key, spreadsheetId, before, head: before, held: [], desk: undefined, deskId: 0 };
+      looseEnds.set(key, loose);
+    }
+    for (const entry of entries) loose.held.push({ entry, at, id });
+    if (loose.held.length >= LONG_ENTRIES) long.add(key);
+    loose.head = { seq, chain };
+    if (desk !== undefined) {
+      loose.desk = desk;
+      loose.deskId = id;
+    }
+  }
+
+  function noteRow(id: number, at: number, size: number): void {
+    if (last < first) first = id;
+    last = id;
+    bytes += size;
+    since ??= at;
+  }
+
+  function forget(): void {
+    looseEnds.clear();
+    long.clear();
+    pass = undefined;
+    first = last + 1;
+    bytes = 0;
+    since = undefined;
+  }
+
+  /** Takes up a row that was stored; what is settled already, or belongs to another life of its log, is left alone. */
+  function takeUp(id: number, at: number, parts: string, frames: Buffer): void {
+    let from = 0;
+    for (const [key, epoch, seq, chain, spans, desk] of partsSchema.parse(JSON.parse(parts))) {
+      const entries = spans.map(([firstSeq, lastSeq, after, length]) => {
+        const entry = new Entry(firstSeq, lastSeq, after, frames.subarray(from, from + length));
+        from += length;
+        return entry;
+      });
+      const settled = sql.heads.get(key);
+      if (settled?.["epoch"] !== epoch) continue;
+      const before = looseEnds.get(key)?.head ?? { seq: Number(settled["seq"]), chain: String(settled["chain"]) };
+      const isNewer = seq > before.seq;
+      const part: CommitPart = {
+        key,
+        spreadsheetId: String(settled["spreadsheet_id"]),
+        epoch,
+        seq: isNewer ? seq : before.seq,
+        chain: isNewer ? chain : before.chain,
+        entries: entries.filter(({ lastSeq }) => lastSeq > before.seq),
+        desk: desk ?? undefined,
+      };
+      note(id, at, part, before);
+    }
+  }
+
+  /** Writes a loose end up to a commit; what is returned is to be called once that is durable. */
+  function settle(
+    loose: LooseEnd,
+    through: number,
+    isJoined: boolean,
+  ): { bytes: number; rows: number; done: () => void } {
+    const { key, spreadsheetId, desk } = loose;
+    let count = 0;
+    let written = 0;
+    let made = 0;
+    while (written < SLICE_BYTES && (loose.held[count]?.id ?? Number.POSITIVE_INFINITY) <= through) {
+      const some: Entry[] = [];
+      let size = 0;
+      let at = 0;
+      for (; some.length === 0 || isJoined; count += 1) {
+        const held = loose.held[count];
+        if (!held || held.id > through) break;
+        const { length } = held.entry.frame;
+        if (some.length > 0 && size + length > JOINED_BYTES) break;
+        some.push(held.entry);
+        size += length;
+        ({ at } = held);
+      }
+      const [only] = some;
+      rows.add(loose, some.length === 1 && only ? only : joinEntries(spreadsheetId, some), at);
+      written += size;
+      made += 1;
+    }
+    const newest = loose.held[count - 1]?.entry;
+    if (newest) sql.move.run(newest.lastSeq, newest.chain, key);
+    if (desk !== undefined) sql.setDesk.run(key, desk, crc32(desk, key));
+    return {
+      bytes: written,
+      rows: made + 1,
+      done() {
+        if (made > 0) onSettled(loose, made);
+        if (newest) loose.before = { seq: newest.lastSeq, chain: newest.chain };
+        loose.held = loose.held.slice(count);
+        if (loose.desk === desk) loose.desk = undefined;
+        if (loose.held.length < LONG_ENTRIES) long.delete(key);
+        if (loose.held.length === 0 && loose.desk === undefined && looseEnds.get(key) === loose) looseEnds.delete(key);
+      },
+    };
+  }
+
+  const isUnsettled = (loose: LooseEnd, through: number): boolean =>
+    (loose.held[0]?.id ?? Number.POSITIVE_INFINITY) <= through || (loose.desk !== undefined && loose.deskId <= through);
+
+  return {
+    /** The last commit that was written, whether it was settled since or not. */
+    get last(): number {
+      return last;
+    },
+    looseEnd: (key: number): LooseEnd | undefined => looseEnds.get(key),
+
+    /** Writes the row of a commit; what it returns is to be called once that is durable. */
+    add(id: number, at: number, parts: readonly CommitPart[], posts: PackedPosts): () => void {
+      const text = JSON.stringify(
+        parts.map(({ key, epoch, seq, chain, entries, desk }) => [
+          key,
+          epoch,
+          seq,
+          chain,
+          entries.map(({ firstSeq, lastSeq, chain: after, frame }) => [firstSeq, lastSeq, after, frame.length]),
+          desk ?? null,
+        ]),
+      );
+      const frames = Buffer.concat(parts.flatMap(({ entries }) => entries.map(({ frame }) => frame)));
+      const { records, prints, takenAt } = posts;
+      sql.add.run(id, at, takenAt, crcOf(id, text, records, frames), text, records, prints, frames);
+      const size = text.length + records.length + frames.length;
+      return () => {
+        noteRow(id, at, size);
+      };
+    },
+    note,
+
+    /** Takes up everything that is stored; answers how many rows are not as they were written. */
+    load(commits: number): number {
+      forget();
+      last = commits;
+      first = last + 1;
+      let damaged = 0;
+      for (const row of sql.all.iterate()) {
+        const { parts, records, frames } = row;
+        const id = Number(row["id"]);
+        if (typeof parts !== "string" || typeof records !== "string" || !(frames instanceof Uint8Array)) {
+          throw new RowDamagedError("A row of the journal holds something that was never written there.");
+        }
+        const at = Number(row["at"]);
+        const held = Buffer.from(frames.buffer, frames.byteOffset, frames.byteLength);
+        if (row["crc"] === crcOf(id, parts, records, held)) takeUp(id, at, parts, held);
+        else damaged += 1;
+        noteRow(id, at, parts.length + records.length + held.length);
+      }
+      return damaged;
+    },
+
+    /** Entries after `seq`, as those of the settled rows: up to about `maxBytes`, at least one. Undefined where they begin later. */
+    readAfter(key: number, seq: number, maxBytes: number): readonly Entry[] | undefined {
+      const loose = looseEnds.get(key);
+      if (!loose || loose.held.length === 0 || seq < loose.before.seq) return undefined;
+      const read: Entry[] = [];
+      let size = 0;
+      for (let at = firstAfter(loose.held, seq); at < loose.held.length; at += 1) {
+        const entry = loose.held[at]?.entry;
+        if (!entry || (read.length > 0 && size + entry.frame.length > maxBytes)) break;
+        read.push(entry);
+        size += entry.frame.length;
+      }
+      return read;
+    },
+
+    /** The chain after `seq`; undefined where that is settled. */
+    chainAt(key: number, seq: number): string | undefined {
+      const loose = looseEnds.get(key);
+      if (!loose || seq < loose.before.seq) return undefined;
+      if (seq === loose.before.seq) return loose.before.chain;
+      const at = firstAfter(loose.held, seq - 1);
+      const entry = loose.held[at]?.entry;
+      return entry && chainInside(entry, loose.held[at - 1]?.entry.chain ?? loose.before.chain, seq);
+    },
+
+    /**
+     * Settles one spreadsheet; what it returns is to be called once that is durable. True means that there is more of it.
+     */
+    settleOne(key: number, isJoined: boolean): () => boolean {
+      const loose = looseEnds.get(key);
+      const settled = loose && settle(loose, last, isJoined);
+      return () => {
+        settled?.done();
+        return looseEnds.has(key);
+      };
+    },
+
+    /** A spreadsheet whose loose end is long enough to be settled by itself. */
+    longest(): number | undefined {
+      for (const key of long) return key;
+      return undefined;
+    },
+
+    /** Whether there is a pass to begin or to go on with. */
+    isDue: (now: number): boolean =>
+      pass !== undefined || bytes >= SETTLE_BYTES || (since !== undefined && now - since >= SETTLE_AFTER_MS),
+
+    /** Whether everything up to this commit is in its place. */
+    isSettled: (through: number): boolean => first > Math.min(through, last),
+
+    /**
+     * A slice of a pass: everything up to the commit that was the last when it began is put in its place. What it returns is
+     * to be called once that is durable.
+     */
+    settleSlice(isJoined: boolean): () => void {
+      if (!pass) {
+        pass = { through: last, keys: [...looseEnds.keys()] };
+        // What comes from here on is for the next one.
+        bytes = 0;
+        since = undefined;
+      }
+      const { through, keys } = pass;
+      const later: (() => void)[] = [];
+      let written = 0;
+      let made = 0;
+      let at = keys.length;
+      while (at > 0 && written < SLICE_BYTES && made < SLICE_ROWS) {
+        const loose = looseEnds.get(keys[at - 1] ?? 0);
+        const settled = loose && isUnsettled(loose, through) ? settle(loose, through, isJoined) : undefined;
+        if (settled) {
+          written += settled.bytes;
+          made += settled.rows;
+          later.push(settled.done);
+          // A long one has the next slice too.
+          if (settled.bytes >= SLICE_BYTES) break;
+        }
+        at -= 1;
+      }
+      let dropped = first;
+      if (at === 0) {
+        dropped = Math.min(through, first + DROP_ROWS - 1) + 1;
+        sql.keepPosts.run(dropped - 1);
+        sql.drop.run(dropped - 1);
+        sql.settled.run(String(dropped - 1));
+      }
+      return () => {
+        for (const done of later) done();
+        keys.length = at;
+        first = dropped;
+        if (first > through) pass = undefined;
+      };
+    },
+  };
+}
+
+function crcOf(id: number, parts: string, records: string, frames: Uint8Array): number {
+  return crc32(frames, crc32(records, crc32(parts, crc32(String(id)))));
+}
+
+/** Where the entry that holds `seq + 1` stands, by halving. */
+function firstAfter(held: readonly Held[], seq: number): number {
+  let from = 0;
+  let to = held.length;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((held[middle]?.entry.lastSeq ?? 0) > seq) to = middle;
+    else from = middle + 1;
+  }
+  return from;
+}
