@@ -152,6 +152,24 @@ test("cut anywhere, it is salvaged or said to be past saving, and never left hal
   expect([...new Set(outcomes)].sort()).toEqual(["refused, 0 kept, true", "salvaged, 1 kept"]);
 });
 
+test("what was committed last and a spreadsheet that could not be read do not come back under another one's name", async () => {
+  await fill();
+  const killed = open();
+  await appendTo(killed.log, "sheet-2", "committed, and not in its place yet");
+  const head = await appendTo(killed.log, "sheet-1", "as well");
+  killed.store.db.exec("DELETE FROM spreadsheets WHERE spreadsheet_id = 'sheet-2'");
+  killed.store.close();
+  salvageStore(path, now);
+  const store = openStore(path, "full");
+  const guest = createSqliteLog(store, { randomId: randomUUID, onFault: () => {}, as: "guest" });
+  await guest.create("sheet-3");
+  store.close();
+  const { log, close } = open();
+  expect(await log.head("sheet-3")).toMatchObject({ seq: 0 });
+  expect(await log.head("sheet-1")).toMatchObject({ seq: head.seq, chain: head.chain });
+  await close();
+});
+
 test("what a relay runs on is left alone", async () => {
   await fill();
   const letGo = holdStore(path);

@@ -19,6 +19,8 @@ export type Salvaged = {
 
 /** What belongs to a spreadsheet of the log, by its key. */
 const OF_A_LOG = ["frames", "desks", "states", "state_pieces"];
+/** So many keys are left out. */
+const BEYOND_KEYS = 1_000_000;
 /** Files beside the database that belong to it. */
 const BESIDE = ["-wal", "-shm", ".mark"];
 
@@ -92,6 +94,11 @@ function copyAll(path: string, from: string, to: string): Pick<Salvaged, "rows" 
       for (const table of OF_A_LOG) {
         store.db.exec(`DELETE FROM ${table} WHERE spreadsheet_key NOT IN (SELECT key FROM spreadsheets)`);
       }
+      // A key is never given twice, also where its spreadsheet could not be read: something may still be named by it.
+      store.db.exec("DELETE FROM sqlite_sequence WHERE name = 'spreadsheets'");
+      store.db.exec(
+        `INSERT INTO sqlite_sequence (name, seq) SELECT 'spreadsheets', ${BEYOND_KEYS} + ifnull(max(key), 0) FROM spreadsheets`,
+      );
       // As after a power cut: every log begins a new life, for readers may have seen what is not there any more.
       store.db.exec("INSERT OR REPLACE INTO meta (name, value) VALUES ('log', 'open-normal')");
     });

@@ -15,8 +15,6 @@ import { JOINED_BYTES, type EntryRows } from "./sqlite-entries.ts";
 export type CommitPart = {
   readonly key: number;
   readonly spreadsheetId: string;
-  /** The life of the log that it belongs to. */
-  readonly epoch: string;
   /** The head after it. */
   readonly seq: number;
   readonly chain: string;
@@ -57,7 +55,6 @@ const DROP_ROWS = 32;
 const partsSchema = z.array(
   z.tuple([
     z.number(),
-    z.string(),
     z.number(),
     z.string(),
     z.array(z.tuple([z.number(), z.number(), z.string(), z.number()])),
@@ -75,7 +72,7 @@ export function createJournal(db: DatabaseSync, rows: EntryRows, onSettled: (loo
     ),
     all: db.prepare("SELECT id, at, crc, parts, records, frames FROM journal ORDER BY id"),
     first: db.prepare("SELECT min(id) AS id FROM journal"),
-    heads: db.prepare("SELECT spreadsheet_id, epoch, seq, chain FROM spreadsheets WHERE key = ?"),
+    heads: db.prepare("SELECT spreadsheet_id, seq, chain FROM spreadsheets WHERE key = ?"),
     move: db.prepare("UPDATE spreadsheets SET seq = ?, chain = ? WHERE key = ?"),
     setDesk: db.prepare("INSERT OR REPLACE INTO desks (spreadsheet_key, json, crc) VALUES (?, ?, ?)"),
     keepPosts: db.prepare(
@@ -125,23 +122,22 @@ export function createJournal(db: DatabaseSync, rows: EntryRows, onSettled: (loo
     since = undefined;
   }
 
-  /** Takes up a row that was stored; what is settled already, or belongs to another life of its log, is left alone. */
+  /** Takes up a row that was stored; what is settled already, or of a spreadsheet that was erased, is left alone. */
   function takeUp(id: number, at: number, parts: string, frames: Buffer): void {
     let from = 0;
-    for (const [key, epoch, seq, chain, spans, desk] of partsSchema.parse(JSON.parse(parts))) {
+    for (const [key, seq, chain, spans, desk] of partsSchema.parse(JSON.parse(parts))) {
       const entries = spans.map(([firstSeq, lastSeq, after, length]) => {
         const entry = new Entry(firstSeq, lastSeq, after, frames.subarray(from, from + length));
         from += length;
         return entry;
       });
       const settled = sql.heads.get(key);
-      if (settled?.["epoch"] !== epoch) continue;
+      if (!settled) continue;
       const before = looseEnds.get(key)?.head ?? { seq: Number(settled["seq"]), chain: String(settled["chain"]) };
       const isNewer = seq > before.seq;
       const part: CommitPart = {
         key,
         spreadsheetId: String(settled["spreadsheet_id"]),
-        epoch,
         seq: isNewer ? seq : before.seq,
         chain: isNewer ? chain : before.chain,
         entries: entries.filter(({ lastSeq }) => lastSeq > before.seq),
@@ -209,9 +205,8 @@ export function createJournal(db: DatabaseSync, rows: EntryRows, onSettled: (loo
     /** Writes the row of a commit; what it returns is to be called once that is durable. */
     add(id: number, at: number, parts: readonly CommitPart[], posts: PackedPosts): () => void {
       const text = JSON.stringify(
-        parts.map(({ key, epoch, seq, chain, entries, desk }) => [
+        parts.map(({ key, seq, chain, entries, desk }) => [
           key,
-          epoch,
           seq,
           chain,
           entries.map(({ firstSeq, lastSeq, chain: after, frame }) => [firstSeq, lastSeq, after, frame.length]),

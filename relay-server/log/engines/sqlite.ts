@@ -98,7 +98,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     const lost = Math.max(0, store.mark.read() - commits) + damaged;
     commits = Math.max(commits, posts.lastId(), store.mark.read());
     if (lost > 0) needs.onLost?.(lost);
-    while (!journal.isSettled(journal.last)) settleSlice(false);
+    settleAtStart();
     write(() => {
       if (lost > 0 || sql.meta.get("log")?.["value"] === "open-normal") renewEpochs();
       sql.setMeta.run("log", `open-${store.durability}`);
@@ -107,6 +107,16 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     for (const row of sql.all.all()) {
       const record = find(String(row["spreadsheet_id"]));
       if (record) untidy.set(record.key, { record, count: JOIN_AFTER, from: record.floor.seq });
+    }
+  }
+
+  /** A disk that is full is no reason not to start: what is not settled stays in memory, as it does while the relay runs. */
+  function settleAtStart(): void {
+    try {
+      while (!journal.isSettled(journal.last)) settleSlice(false);
+    } catch (error) {
+      if (!(error instanceof DiskFullError)) throw error;
+      needs.onFault(error);
     }
   }
 
@@ -240,7 +250,10 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
           const record = find(spreadsheetId);
           if (!record) throw new HeadMovedError("There is no record of this spreadsheet.");
           const { key } = record;
-          parts.push({ record, part: { key, spreadsheetId, ...after, entries: entriesOf(addition), desk } });
+          parts.push({
+            record,
+            part: { key, spreadsheetId, seq: after.seq, chain: after.chain, entries: entriesOf(addition), desk },
+          });
           takings.push({ spreadsheetId, key, posts: addition.posts });
         }
         const number = commits + 1;
@@ -258,13 +271,13 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       store.wrote(BYTES_OF_A_COMMIT);
       for (const run of committed) run();
       for (const { record, part } of added) {
-        const { epoch, seq, chain, entries: made } = part;
+        const { seq, chain, entries: made } = part;
         journal.note(id, at, part, record.head);
-        record.head = { epoch, seq, chain };
+        record.head = { epoch: record.head.epoch, seq, chain };
         for (const { frame } of made) store.wrote(frame.length);
       }
       for (const { record, part } of added) {
-        for (const entry of part.entries) following.tell(record.spreadsheetId, entry, part.epoch);
+        for (const entry of part.entries) following.tell(record.spreadsheetId, entry, record.head.epoch);
       }
     },
     async readAfter(spreadsheetId, seq, maxBytes): Promise<readonly Entry[]> {
