@@ -99,11 +99,17 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     commits = Math.max(commits, posts.lastId(), store.mark.read());
     if (lost > 0) needs.onLost?.(lost);
     settleAtStart();
-    write(() => {
-      if (lost > 0 || sql.meta.get("log")?.["value"] === "open-normal") renewEpochs();
-      sql.setMeta.run("log", `open-${store.durability}`);
-      sql.setMeta.run("commits", String(commits));
-    });
+    const mark = `open-${store.durability}`;
+    const found = sql.meta.get("log")?.["value"];
+    const isNew = lost > 0 || found === "open-normal";
+    // After a kill everything says so already: nothing is written that a full disk would have no room for.
+    if (isNew || found !== mark || commits !== journal.last) {
+      write(() => {
+        if (isNew) renewEpochs();
+        sql.setMeta.run("log", mark);
+        sql.setMeta.run("commits", String(commits));
+      });
+    }
     for (const row of sql.all.all()) {
       const record = find(String(row["spreadsheet_id"]));
       if (record) untidy.set(record.key, { record, count: JOIN_AFTER, from: record.floor.seq });
