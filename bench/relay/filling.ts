@@ -50,6 +50,7 @@ export async function fillSheet(log: ChangeLog, spreadsheetId: string, rows: num
       ),
     );
     await append(log, spreadsheetId, [{ kind: "cells", sheetId: 7, at: { row: from, column: 0 }, cells }]);
+    while (await log.tidy());
   }
 }
 

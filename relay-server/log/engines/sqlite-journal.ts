@@ -64,8 +64,12 @@ const partsSchema = z.array(
 
 export type Journal = ReturnType<typeof createJournal>;
 
-/** `onSettled` is told of rows that were added to the log's own, before the loose end forgets where it began. */
-export function createJournal(db: DatabaseSync, rows: EntryRows, onSettled: (loose: LooseEnd, rows: number) => void) {
+/** `onSettled` is told of rows that were added to the log's own, and their bytes, before the loose end forgets where it began. */
+export function createJournal(
+  db: DatabaseSync,
+  rows: EntryRows,
+  onSettled: (loose: LooseEnd, rows: number, bytes: number) => void,
+) {
   const sql = {
     add: db.prepare(
       "INSERT INTO journal (id, at, taken_at, crc, parts, records, prints, frames) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -92,6 +96,7 @@ export function createJournal(db: DatabaseSync, rows: EntryRows, onSettled: (loo
 
   function note(id: number, at: number, part: CommitPart, before: { seq: number; chain: string }): void {
     const { key, spreadsheetId, seq, chain, entries, desk } = part;
+    if (entries.length === 0 && desk === undefined) return;
     let loose = looseEnds.get(key);
     if (!loose) {
       loose = { key, spreadsheetId, before, head: before, held: [], desk: undefined, deskId: 0 };
@@ -182,7 +187,7 @@ export function createJournal(db: DatabaseSync, rows: EntryRows, onSettled: (loo
       bytes: written,
       rows: made + 1,
       done() {
-        if (made > 0) onSettled(loose, made);
+        if (made > 0) onSettled(loose, made, written);
         if (newest) loose.before = { seq: newest.lastSeq, chain: newest.chain };
         loose.held = loose.held.slice(count);
         if (loose.desk === desk) loose.desk = undefined;
@@ -202,8 +207,13 @@ export function createJournal(db: DatabaseSync, rows: EntryRows, onSettled: (loo
     },
     looseEnd: (key: number): LooseEnd | undefined => looseEnds.get(key),
 
-    /** Writes the row of a commit; what it returns is to be called once that is durable. */
-    add(id: number, at: number, parts: readonly CommitPart[], posts: PackedPosts): () => void {
+    /** Writes the row of a commit, of so many bytes; `written` is to be called once that is durable. */
+    add(
+      id: number,
+      at: number,
+      parts: readonly CommitPart[],
+      posts: PackedPosts,
+    ): { bytes: number; written: () => void } {
       const text = JSON.stringify(
         parts.map(({ key, seq, chain, entries, desk }) => [
           key,
@@ -217,9 +227,7 @@ export function createJournal(db: DatabaseSync, rows: EntryRows, onSettled: (loo
       const { records, prints, takenAt } = posts;
       sql.add.run(id, at, takenAt, crcOf(id, text, records, frames), text, records, prints, frames);
       const size = text.length + records.length + frames.length;
-      return () => {
-        noteRow(id, at, size);
-      };
+      return { bytes: size, written: () => noteRow(id, at, size) };
     },
     note,
 

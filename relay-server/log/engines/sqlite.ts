@@ -63,7 +63,8 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   const posts = createPostRows(db);
   /** Entries since they were joined last, and up to where that was. */
   const untidy = new Map<number, Untidy>();
-  const journal = createJournal(db, entries, ({ spreadsheetId, key, before }, count) => {
+  const journal = createJournal(db, entries, ({ spreadsheetId, key, before }, count, bytes) => {
+    store.wrote(bytes);
     const noted = untidy.get(key);
     const record = find(spreadsheetId);
     if (noted) noted.count += count;
@@ -247,7 +248,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     },
     async append(group) {
       const at = now();
-      const { id, added, committed } = write(() => {
+      const { id, added, bytes, committed } = write(() => {
         const additions = additionsOf(group, (spreadsheetId) => find(spreadsheetId)?.head);
         const parts: { record: Record; part: CommitPart }[] = [];
         const takings: Taking[] = [];
@@ -264,23 +265,22 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
         }
         const number = commits + 1;
         const taking = posts.pack(number, takings);
-        const written = journal.add(
+        const row = journal.add(
           number,
           at,
           parts.map(({ part }) => part),
           taking,
         );
-        return { id: number, added: parts, committed: [taking.taken, written] };
+        return { id: number, added: parts, bytes: row.bytes, committed: [taking.taken, row.written] };
       });
       commits = id;
       noteCommit();
-      store.wrote(BYTES_OF_A_COMMIT);
+      store.wrote(bytes + BYTES_OF_A_COMMIT);
       for (const run of committed) run();
       for (const { record, part } of added) {
-        const { seq, chain, entries: made } = part;
+        const { seq, chain } = part;
         journal.note(id, at, part, record.head);
         record.head = { epoch: record.head.epoch, seq, chain };
-        for (const { frame } of made) store.wrote(frame.length);
       }
       for (const { record, part } of added) {
         for (const entry of part.entries) following.tell(record.spreadsheetId, entry, record.head.epoch);
