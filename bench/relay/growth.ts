@@ -13,7 +13,7 @@ import { resumeOnce, startFilledRelay } from "./resume.ts";
 import type { Workshop } from "./processes.ts";
 
 /** In the docs. */
-export const GROWTH_PLOT = "relay-growth.svg";
+const GROWTH_PLOT = "relay-growth.svg";
 
 type Curve = { readonly title: string; readonly against: string; readonly points: [number, number][] };
 type Measure = (workshop: Workshop, scale: Scale) => AsyncGenerator<[number, number]>;

@@ -9,7 +9,7 @@ import { benchGrowth } from "./growth.ts";
 import { benchIdle } from "./idle.ts";
 import { benchLatency } from "./latency.ts";
 import { benchResume } from "./resume.ts";
-import { noiseOf, tableOf, writeTable } from "./table.ts";
+import { tableOf, writeTable } from "./table.ts";
 import { openWorkshop, type Workshop } from "./processes.ts";
 
 const questions: Record<string, (workshop: Workshop, scale: Scale, figures: Figures) => Promise<void>> = {
@@ -23,8 +23,14 @@ const questions: Record<string, (workshop: Workshop, scale: Scale, figures: Figu
 };
 
 export const relayUsage = `relay [--quick] [--only ${Object.keys(questions).join(",")}] [--write]
-      --quick: fewer rounds and smaller counts; --write: puts the plots of growth into docs/relay-growth.svg and,
-      when all questions were asked, the tables into bench/README.md`;
+      --quick: fewer rounds and smaller counts; --write: puts the table of each question that was asked into bench/README.md,
+      and the plots of growth into docs/relay-growth.svg`;
+
+function circumstances(isQuick: boolean): string {
+  const { model = "an unknown processor" } = cpus()[0] ?? {};
+  const at = new Date().toISOString().slice(0, 10);
+  return `${isQuick ? "With `--quick`, taken" : "Taken"} ${at} on ${cpus().length} cores (${model.trim()}), Node ${process.versions.node}, server and load on a core each, load average ${loadavg()[0]?.toFixed(1)} when it ended.`;
+}
 
 export async function benchRelay(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -39,18 +45,17 @@ export async function benchRelay(args: readonly string[]): Promise<void> {
   const unknown = only.filter((name) => !(name in questions));
   if (unknown.length > 0)
     throw new RangeError(`There is no question ${unknown.join(", ")}: ${Object.keys(questions).join(", ")}`);
-  const figures = openFigures((line) => void process.stdout.write(`${JSON.stringify(line)}\n`));
   const workshop = openWorkshop();
   const cutShort = (): void => void workshop.end().finally(() => process.exit(143));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, cutShort);
   try {
     const scale = { isQuick: values.quick, rounds: values.quick ? 3 : 5, isWritten: values.write };
-    for (const [name, ask] of Object.entries(questions)) if (only.includes(name)) await ask(workshop, scale, figures);
-    // Ratios are of one run: a table of some questions would mix runs.
-    if (values.write && Object.keys(questions).every((name) => only.includes(name))) {
-      const { model = "an unknown processor" } = cpus()[0] ?? {};
-      const machine = `${cpus().length} cores (${model.trim()}), Node ${process.versions.node}, server and load on a core each, load average ${loadavg()[0]?.toFixed(1)} when it ended`;
-      writeTable(tableOf(figures, { at: new Date().toISOString().slice(0, 10), machine, noise: noiseOf(figures) }));
+    for (const [name, ask] of Object.entries(questions)) {
+      if (!only.includes(name)) continue;
+      // No ratio looks beyond its question, so each has a table of its own, written as soon as it is answered.
+      const figures = openFigures((line) => void process.stdout.write(`${JSON.stringify(line)}\n`));
+      await ask(workshop, scale, figures);
+      if (values.write) writeTable(name, tableOf(figures, circumstances(values.quick)));
     }
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, cutShort);
