@@ -116,6 +116,8 @@ type Folded = { readonly waiting: Waiting; readonly append: Append; readonly liv
 /** One turn folds posts of about so many bytes and at most so many, so that none of it takes long. */
 const TURN_BYTES = 512 * 1024;
 const TURN_POSTS = 256;
+/** So often the network is looked at for more of them. */
+const MOST_LOOKS = 4;
 
 export function createIngest(needs: IngestNeeds): Ingest {
   const { log, now } = needs;
@@ -191,7 +193,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
   /** Takes turns as long as anything waits. What arrives while one is under way has the next. */
   async function turns(): Promise<void> {
     do {
-      await nextTurn();
+      await gathered();
       const { folded, missing } = foldTurn();
       if (folded.length > 0) {
         committing = commit(folded);
@@ -201,6 +203,14 @@ export function createIngest(needs: IngestNeeds): Ingest {
       for (const spreadsheetId of missing) loadFor(spreadsheetId);
     } while (lanes.hasTurn);
     turning = undefined;
+  }
+
+  /** Posts that come together are to share a commit: as long as a look at the network brings another, there is one more. */
+  async function gathered(): Promise<void> {
+    for (let looks = 0, seen = -1; looks < MOST_LOOKS && seen < lanes.size; looks += 1) {
+      seen = lanes.size;
+      await nextTurn();
+    }
   }
 
   /**
