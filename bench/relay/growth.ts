@@ -16,9 +16,13 @@ import type { Workshop } from "./processes.ts";
 const GROWTH_PLOT = "relay-growth.svg";
 
 type Curve = { readonly title: string; readonly against: string; readonly points: [number, number][] };
-type Measure = (workshop: Workshop, scale: Scale) => AsyncGenerator<[number, number]>;
+/** Sizes, and what each cost, round by round. */
+type Measure = (workshop: Workshop, scale: Scale) => AsyncGenerator<[size: number, costs: number[]]>;
 
-async function* ingestBySpreadsheets(workshop: Workshop, scale: Scale): AsyncGenerator<[number, number]> {
+async function* ingestBySpreadsheets(
+  workshop: Workshop,
+  scale: Scale,
+): AsyncGenerator<[size: number, costs: number[]]> {
   for (const sheets of scale.isQuick ? [1, 30, 300] : [1, 10, 100, 1_000]) {
     const product = await startProduct(workshop, { sheets });
     const next = createPosts(product.sheets, 1);
@@ -29,11 +33,11 @@ async function* ingestBySpreadsheets(workshop: Workshop, scale: Scale): AsyncGen
       if (round > 0) cost.push(Number(result["serverCpuUs"]) / posts);
     }
     await product.stop();
-    yield [sheets, spread(cost).median];
+    yield [sheets, cost];
   }
 }
 
-async function* fanOutByWatchers(workshop: Workshop, scale: Scale): AsyncGenerator<[number, number]> {
+async function* fanOutByWatchers(workshop: Workshop, scale: Scale): AsyncGenerator<[size: number, costs: number[]]> {
   const peer = await fanOutPeers.find(({ name }) => name === "sheetwire")?.start(workshop);
   if (!peer) throw new Error("The relay is not among the peers.");
   for (const watchers of scale.isQuick ? [10, 100, 1_000] : [10, 100, 1_000, 5_000]) {
@@ -44,12 +48,12 @@ async function* fanOutByWatchers(workshop: Workshop, scale: Scale): AsyncGenerat
       const many = await runFanOut(workshop, peer, watchers, 1, messages);
       cost.push((Number(many["serverCpuUs"]) - Number(alone["serverCpuUs"])) / messages / (watchers - 1));
     }
-    yield [watchers, spread(cost).median];
+    yield [watchers, cost];
   }
   await peer.stop();
 }
 
-async function* resumeByLength(workshop: Workshop, scale: Scale): AsyncGenerator<[number, number]> {
+async function* resumeByLength(workshop: Workshop, scale: Scale): AsyncGenerator<[size: number, costs: number[]]> {
   for (const changes of scale.isQuick ? [1_000, 10_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000]) {
     const running = await startFilledRelay(workshop, changes);
     const times: number[] = [];
@@ -58,11 +62,11 @@ async function* resumeByLength(workshop: Workshop, scale: Scale): AsyncGenerator
       if (round > 0) times.push(Number(result["ms"]));
     }
     await running.stop();
-    yield [changes, spread(times).median];
+    yield [changes, times];
   }
 }
 
-async function* memoryBySheet(workshop: Workshop, scale: Scale): AsyncGenerator<[number, number]> {
+async function* memoryBySheet(workshop: Workshop, scale: Scale): AsyncGenerator<[size: number, costs: number[]]> {
   for (const cells of scale.isQuick ? [20_000, 200_000, 1_000_000] : [20_000, 200_000, 2_000_000, 10_000_000]) {
     const product = await startProduct(workshop, {
       sheets: 1,
@@ -77,7 +81,7 @@ async function* memoryBySheet(workshop: Workshop, scale: Scale): AsyncGenerator<
     });
     if (!answer.ok || !answer.body) throw new Error(`The snapshot was answered ${answer.status}.`);
     for await (const _part of answer.body);
-    yield [cells, (residentBytes(product.pid) - before) / 1_048_576];
+    yield [cells, [(residentBytes(product.pid) - before) / 1_048_576]];
     await product.stop();
   }
 }
@@ -103,13 +107,14 @@ export async function benchGrowth(workshop: Workshop, scale: Scale, figures: Fig
   const curves: Curve[] = [];
   for (const [name, { title, against, unit, of }] of Object.entries(measures)) {
     const points: [number, number][] = [];
-    for await (const [size, cost] of of(workshop, { ...scale, rounds: 3 })) {
-      points.push([size, Number(cost.toPrecision(3))]);
+    for await (const [size, costs] of of(workshop, { ...scale, rounds: 3 })) {
+      const cost = spread(costs);
+      points.push([size, cost.median]);
       figures.add({
         question: `growth: ${name}, ${size.toLocaleString("en")} ${against}`,
         who: "sheetwire",
         unit,
-        ...spread([cost]),
+        ...cost,
       });
     }
     curves.push({ title, against, points });

@@ -75,7 +75,6 @@ export function createJournal(
       "INSERT INTO journal (id, at, taken_at, crc, parts, records, prints, frames) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     ),
     all: db.prepare("SELECT id, at, crc, parts, records, frames FROM journal ORDER BY id"),
-    first: db.prepare("SELECT min(id) AS id FROM journal"),
     heads: db.prepare("SELECT spreadsheet_id, seq, chain FROM spreadsheets WHERE key = ?"),
     move: db.prepare("UPDATE spreadsheets SET seq = ?, chain = ? WHERE key = ?"),
     setDesk: db.prepare("INSERT OR REPLACE INTO desks (spreadsheet_key, json, crc) VALUES (?, ?, ?)"),

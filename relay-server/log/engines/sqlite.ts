@@ -96,8 +96,9 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   /** The open mark says with which durability the log was opened, and "clean" once it was closed. */
   const damaged = takeUp();
   if (needs.as === "owner") {
-    const lost = Math.max(0, store.mark.read() - commits) + damaged;
-    commits = Math.max(commits, posts.lastId(), store.mark.read());
+    const marked = store.mark.read();
+    const lost = Math.max(0, marked - journal.last) + damaged;
+    commits = Math.max(commits, marked);
     if (lost > 0) needs.onLost?.(lost);
     settleAtStart();
     const mark = `open-${store.durability}`;
@@ -130,7 +131,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   /** Takes up what is in the journal; answers how many of its rows are not as they were written. */
   function takeUp(): number {
     const broken = journal.load(Number(sql.meta.get("commits")?.["value"] ?? 0));
-    commits = journal.last;
+    commits = Math.max(journal.last, posts.lastId());
     return broken;
   }
 
