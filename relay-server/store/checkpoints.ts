@@ -46,7 +46,9 @@ export function startCheckpoints({ store, path, onFault }: Needs): () => Promise
     if (!isStopped) db.exec("PRAGMA wal_autocheckpoint = 1000");
   });
   const timer = setInterval(() => {
-    if (isBusy || store.writtenBytes() - movedAt < MOVE_AFTER_BYTES) return;
+    if (isBusy) return;
+    // On a full disk the log is moved at once: what is moved need not grow any more, and what comes next has its place.
+    if (!store.ranFull() && store.writtenBytes() - movedAt < MOVE_AFTER_BYTES) return;
     isBusy = true;
     worker.postMessage("move");
   }, LOOK_EVERY_MS);

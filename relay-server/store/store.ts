@@ -42,6 +42,8 @@ export type Store = {
   writtenBytes(): number;
   /** To be told by whoever writes. */
   wrote(bytes: number): void;
+  /** Whether a write found no room since this was asked last. */
+  ranFull(): boolean;
   readonly mark: Mark;
   /** A number that changes when another process has written; own writes leave it as it is. */
   foreignWrites(): number;
@@ -68,15 +70,24 @@ export function openStore(path: string, durability: Durability): Store {
   }
   const mark = openMark(`${path}.mark`);
   let written = 0;
+  let isFull = false;
+  const noted = <T>(work: () => T): T => {
+    try {
+      return transact(db, work);
+    } catch (error) {
+      if (sqliteCodeOf(error) === SQLITE_FULL) isFull = true;
+      throw error;
+    }
+  };
   const dataVersion = db.prepare("PRAGMA data_version");
   return {
     db,
     durability,
     transact(work, how = "durably") {
-      if (how === "durably" || durability === "normal") return transact(db, work);
+      if (how === "durably" || durability === "normal") return noted(work);
       db.exec("PRAGMA synchronous = NORMAL");
       try {
-        return transact(db, work);
+        return noted(work);
       } finally {
         db.exec("PRAGMA synchronous = FULL");
       }
@@ -84,6 +95,11 @@ export function openStore(path: string, durability: Durability): Store {
     foreignWrites: () => Number(dataVersion.get()?.["data_version"] ?? 0),
     writtenBytes: () => written,
     wrote: (bytes) => void (written += bytes),
+    ranFull() {
+      const was = isFull;
+      isFull = false;
+      return was;
+    },
     mark,
     close() {
       mark.close();
