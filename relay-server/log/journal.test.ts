@@ -210,6 +210,24 @@ test("a relay starts on a full disk with what is not in its place yet, and puts 
   expect(await readAll(log, "sheet-1")).toHaveLength(50);
 });
 
+test("a relay ends on a full disk, and the next one has everything", async () => {
+  await log.close();
+  store.close();
+  const faults: unknown[] = [];
+  store = openStore(path, "full");
+  log = createSqliteLog(store, { randomId: randomUUID, onFault: (error) => faults.push(error), as: "owner" });
+  let head = await log.create("sheet-1");
+  for (let n = 0; n < 50; n += 1) head = await appendTo(log, "sheet-1", `change ${n} ${"x".repeat(2_000)}`);
+  const pages = Number(store.db.prepare("PRAGMA page_count").get()?.["page_count"]);
+  store.db.exec(`PRAGMA max_page_count = ${pages}`);
+  await log.close();
+  expect(faults).toContainEqual(expect.any(DiskFullError));
+  openAnew();
+  expect(lost).toBeUndefined();
+  expect(await log.head("sheet-1")).toEqual(head);
+  expect(await readAll(log, "sheet-1")).toHaveLength(50);
+});
+
 test("what another process erased does not come back", async () => {
   await appendTo(log, "sheet-1", "a");
   const [guest, opened] = open("guest");

@@ -100,7 +100,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     const lost = Math.max(0, marked - journal.last) + damaged;
     commits = Math.max(commits, marked);
     if (lost > 0) needs.onLost?.(lost);
-    settleAtStart();
+    settleAtOnce();
     const mark = `open-${store.durability}`;
     const found = sql.meta.get("log")?.["value"];
     const isNew = lost > 0 || found === "open-normal";
@@ -118,10 +118,16 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     }
   }
 
-  /** A disk that is full is no reason not to start: what is not settled stays in memory, as it does while the relay runs. */
-  function settleAtStart(): void {
-    try {
+  /** A disk that is full is no reason not to start, or to end: what has no place yet is in the journal, and stays there. */
+  function settleAtOnce(): void {
+    unlessFull(() => {
       while (!journal.isSettled(journal.last)) settleSlice(false);
+    });
+  }
+
+  function unlessFull(work: () => void): void {
+    try {
+      work();
     } catch (error) {
       if (!(error instanceof DiskFullError)) throw error;
       needs.onFault(error);
@@ -409,14 +415,15 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
         mayHaveOrphans = write(() => states.dropOrphans(), "soon");
         if (mayHaveOrphans) return true;
       }
+      // A pass first: it takes the long ones too, and only what it drops makes the journal shorter.
+      if (journal.isDue(now())) {
+        settleSlice(true);
+        return true;
+      }
       const long = journal.longest();
       const longest = long === undefined ? undefined : find(journal.looseEnd(long)?.spreadsheetId ?? "");
       if (longest) {
         await settleOf(longest, true);
-        return true;
-      }
-      if (journal.isDue(now())) {
-        settleSlice(true);
         return true;
       }
       const due: { record: Record; noted: Untidy }[] = [];
@@ -495,8 +502,9 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     follow: (onEntry) => following.add(onEntry),
     async close() {
       if (needs.as !== "owner") return;
-      await settleAll();
-      write(() => sql.setMeta.run("log", "clean"));
+      // What a full disk has no room for is put in its place by the next relay.
+      settleAtOnce();
+      unlessFull(() => write(() => sql.setMeta.run("log", "clean")));
     },
   };
 }
