@@ -19,10 +19,11 @@ const open = (): Ingest =>
     log,
     keysOf: (spreadsheetId) => (spreadsheetId === sheet.spreadsheetId ? [key] : []),
     now: () => now,
-    onFault: (error) => {
-      throw error;
-    },
+    onFault: rethrow,
   });
+const rethrow = (error: unknown): void => {
+  throw error;
+};
 
 beforeEach(() => {
   now = 1_800_000_000_000;
@@ -79,6 +80,28 @@ test("a first copy is durable when it is answered, and the same after a restart"
   ingest = open();
   expect(await held()).toEqual([["a", "b", "c"], ["d"], []]);
   expect((await ingest.stateOf(sheet.spreadsheetId))?.digest()).toBe(before);
+});
+
+test.each([
+  ["quick", 0, 1],
+  ["slow", 20, 12],
+])("posts that come together share a commit as far as they are %s to fold, and all are taken", async (_, ms, most) => {
+  await copy();
+  let commits = 0;
+  const { append } = log;
+  log.append = (group) => {
+    commits += 1;
+    return append(group);
+  };
+  // As if each look at the clock came so many milliseconds after the one before.
+  let looks = 0;
+  ingest = createIngest({ log, keysOf: () => [key], now: () => now + ms * (looks += 1), onFault: rethrow });
+  const run = sheet.newRun();
+  const results = await Promise.all(
+    Array.from({ length: 12 }, (_post, n) => send(sheet.post(run, n, "edit", [sheet.edit(7, 0, 0, 1, 1)]))),
+  );
+  expect(results.filter(({ ok }) => ok)).toHaveLength(12);
+  expect(commits).toBe(most);
 });
 
 describe("a refusal changes nothing:", () => {

@@ -113,9 +113,10 @@ type Waiting = {
 /** Folded, to be committed. */
 type Folded = { readonly waiting: Waiting; readonly append: Append; readonly live: Live; readonly answer: string };
 
-/** One turn folds posts of about so many bytes and at most so many, so that none of it takes long. */
+/** One turn folds posts of about so many bytes, at most so many, and for about so many milliseconds, so that none of it takes long. */
 const TURN_BYTES = 512 * 1024;
 const TURN_POSTS = 256;
+const TURN_MS = 10;
 /** So often the network is looked at for more of them. */
 const MOST_LOOKS = 4;
 
@@ -221,7 +222,9 @@ export function createIngest(needs: IngestNeeds): Ingest {
     const folded: Folded[] = [];
     const missing = new Set<string>();
     let bytes = 0;
+    const until = now() + TURN_MS;
     for (let count = 0; count < TURN_POSTS && bytes < TURN_BYTES; count += 1) {
+      if (count > 0 && now() >= until) break;
       const waiting = lanes.take();
       if (!waiting) break;
       const { spreadsheetId } = waiting;
