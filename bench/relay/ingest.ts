@@ -9,7 +9,9 @@ import { freePort, has, peersFolder, type Workshop } from "./processes.ts";
 const SHEETS = 50;
 const CONNECTIONS = 64;
 /** Rounds that are not counted: a program that compiles itself as it runs does so for some fifty thousand small posts. */
-const WARM_UP_ROUNDS = { 1: 8, 50: 4 };
+const WARM_UP_ROUNDS = { 1: 32, 50: 16 };
+/** Short rounds, and many: what stands beside each other in one then met the same machine. */
+const ROUNDS = 4;
 
 export type Taker = {
   readonly pid: number;
@@ -141,9 +143,9 @@ export async function benchIngest(workshop: Workshop, scale: Scale, figures: Fig
       running.set(kind.name, { taker, next: {} });
     }
     for (const readings of [1, 50] as const) {
-      const posts = Math.round((readings === 1 ? 6_000 : 600) / (scale.isQuick ? 5 : 1));
+      const posts = Math.round((readings === 1 ? 1_500 : 150) / (scale.isQuick ? 5 : 1));
       const costs = new Map<string, { cpu: number[]; perSecond: number[]; refused: number }>();
-      for (let round = -WARM_UP_ROUNDS[readings]; round < scale.rounds; round += 1) {
+      for (let round = -WARM_UP_ROUNDS[readings]; round < scale.rounds * ROUNDS; round += 1) {
         for (const [name, { taker, next }] of running) {
           const make = (next[readings] ??= requestsFor(taker, readings));
           const result = await post(workshop, taker, make(posts));
