@@ -48,6 +48,18 @@ export function entryOf(spreadsheetId: string, { firstSeq, lastSeq, json, chain 
   return new Entry(firstSeq, lastSeq, chain, frame);
 }
 
+/** Where, in a list in the order of the log, the entry stands that holds the change after `seq`. */
+export function indexAfter(held: readonly { readonly entry: Entry }[], seq: number): number {
+  let from = 0;
+  let to = held.length;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((held[middle]?.entry.lastSeq ?? 0) > seq) to = middle;
+    else from = middle + 1;
+  }
+  return from;
+}
+
 /** Entries that follow each other as one. */
 export function joinEntries(spreadsheetId: string, entries: readonly Entry[]): Entry {
   const first = entries[0];

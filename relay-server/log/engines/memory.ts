@@ -1,6 +1,6 @@
 /** A log that lives as long as the process: for tests and a first look. */
 import { FIRST_CHAIN } from "@sheetwire/shared/digest";
-import { additionsOf, chainInside, entriesOf, joinEntries, takenInBetween } from "../entry.ts";
+import { additionsOf, chainInside, entriesOf, indexAfter, joinEntries, takenInBetween } from "../entry.ts";
 import { followers, HeadMovedError, type ChangeLog, type Entry, type Head, type TakenPost } from "../log.ts";
 import { printOf, Prints } from "../prints.ts";
 
@@ -82,7 +82,7 @@ export function createMemoryLog(needs: Needs): ChangeLog {
       const entries = records.get(spreadsheetId)?.entries ?? [];
       const found: Entry[] = [];
       let bytes = 0;
-      for (let at = firstAfter(entries, seq); at < entries.length; at += 1) {
+      for (let at = indexAfter(entries, seq); at < entries.length; at += 1) {
         const entry = entries[at]?.entry;
         if (!entry || (found.length > 0 && bytes + entry.frame.length > maxBytes)) break;
         found.push(entry);
@@ -94,7 +94,7 @@ export function createMemoryLog(needs: Needs): ChangeLog {
       const record = records.get(spreadsheetId);
       if (!record || seq < record.floor.seq || seq > record.head.seq) return undefined;
       if (seq === record.floor.seq) return record.floor.chain;
-      const at = firstAfter(record.entries, seq - 1);
+      const at = indexAfter(record.entries, seq - 1);
       const entry = record.entries[at]?.entry;
       return entry && chainInside(entry, record.entries[at - 1]?.entry.chain ?? record.floor.chain, seq);
     },
@@ -191,18 +191,6 @@ export function createMemoryLog(needs: Needs): ChangeLog {
 
 async function* later(lines: readonly string[]): AsyncGenerator<string> {
   yield* lines;
-}
-
-/** Where the entry that holds `seq + 1` stands, by halving. */
-function firstAfter(entries: readonly { entry: Entry }[], seq: number): number {
-  let from = 0;
-  let to = entries.length;
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    if ((entries[middle]?.entry.lastSeq ?? 0) > seq) to = middle;
-    else from = middle + 1;
-  }
-  return from;
 }
 
 function rethrowLater(error: unknown): void {

@@ -7,7 +7,7 @@ import { crc32 } from "node:zlib";
 import type { DatabaseSync } from "node:sqlite";
 import * as z from "zod";
 import { RowDamagedError } from "../../store/store.ts";
-import { chainInside, joinEntries } from "../entry.ts";
+import { chainInside, indexAfter, joinEntries } from "../entry.ts";
 import { Entry } from "../log.ts";
 import { JOINED_BYTES, type EntryRows } from "./sqlite-entries.ts";
 
@@ -257,7 +257,7 @@ export function createJournal(
       if (!loose || loose.held.length === 0 || seq < loose.before.seq) return undefined;
       const read: Entry[] = [];
       let size = 0;
-      for (let at = firstAfter(loose.held, seq); at < loose.held.length; at += 1) {
+      for (let at = indexAfter(loose.held, seq); at < loose.held.length; at += 1) {
         const entry = loose.held[at]?.entry;
         if (!entry || (read.length > 0 && size + entry.frame.length > maxBytes)) break;
         read.push(entry);
@@ -271,7 +271,7 @@ export function createJournal(
       const loose = looseEnds.get(key);
       if (!loose || seq < loose.before.seq) return undefined;
       if (seq === loose.before.seq) return loose.before.chain;
-      const at = firstAfter(loose.held, seq - 1);
+      const at = indexAfter(loose.held, seq - 1);
       const entry = loose.held[at]?.entry;
       return entry && chainInside(entry, loose.held[at - 1]?.entry.chain ?? loose.before.chain, seq);
     },
@@ -348,16 +348,4 @@ export function createJournal(
 
 function crcOf(id: number, parts: string, records: string, frames: Uint8Array): number {
   return crc32(frames, crc32(records, crc32(parts, crc32(String(id)))));
-}
-
-/** Where the entry that holds `seq + 1` stands, by halving. */
-function firstAfter(held: readonly Held[], seq: number): number {
-  let from = 0;
-  let to = held.length;
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    if ((held[middle]?.entry.lastSeq ?? 0) > seq) to = middle;
-    else from = middle + 1;
-  }
-  return from;
 }
