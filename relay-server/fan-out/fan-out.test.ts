@@ -245,6 +245,23 @@ test("a log that began a new life tells its readers to start afresh", async () =
   expect(faults).toEqual([]);
 });
 
+test("a reader that joins a log that began a new life in silence begins there, and so do those before it", async () => {
+  const { log, fanOut, faults } = stage();
+  const before = reader();
+  fanOut.join("sheet-1", undefined, before.end);
+  await learn({ log }, "sheet-1", typed("a"), typed("b"));
+  await soon(() => expect(before.got.frames).toHaveLength(1));
+  await log.erase("sheet-1");
+  await log.create("sheet-1");
+  const after = reader();
+  fanOut.join("sheet-1", undefined, after.end);
+  await soon(() => expect(after.got.beginnings).toHaveLength(1));
+  await soon(() => expect(before.got.beginnings).toHaveLength(2));
+  await learn({ log }, "sheet-1", typed("c"));
+  await soon(() => expect([before.got.seqs(), after.got.seqs()]).toEqual([[1, 2, 1], [1]]));
+  expect([before.got.ended, after.got.ended, faults]).toEqual([undefined, undefined, []]);
+});
+
 test("a log that fails ends its reader with internal, and the fault is told", async () => {
   const memory = createMemoryLog({ randomId: randomUUID });
   const broken = stage({ ...memory, readAfter: () => Promise.reject(new Error("gone")) });

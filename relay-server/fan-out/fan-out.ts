@@ -63,14 +63,27 @@ type Needs = {
   onLogged?: (changes: number) => void;
 };
 
-type Member = { reader: Reader; epoch: string; seq: number; live: boolean; left: boolean };
+/** A change of a log in one of its lives. */
+type Position = { readonly epoch: string; readonly seq: number };
+
+type Member = {
+  readonly reader: Reader;
+  /** Where it stands while it catches up; a live one stands where its group does. */
+  position: Position;
+  /** Its place among the live ones, if it is one of them. */
+  place: number | undefined;
+  left: boolean;
+};
 
 type Group = {
   readonly spreadsheetId: string;
-  readonly members: Set<Member>;
-  /** The last seq this process saw become durable, and in which life of the log. */
-  last: number | undefined;
-  epoch: string | undefined;
+  readonly members: Map<Reader, Member>;
+  /** Those who hold everything but what is pending, in no order. */
+  readonly live: Reader[];
+  /** Where the live ones stand. */
+  held: Position;
+  /** The last change this process saw become durable. */
+  known: Position | undefined;
   /** Became durable in this turn, not yet sent. */
   pending: Entry[];
   readonly recent: { lastSeq: number; at: number }[];
@@ -79,6 +92,11 @@ type Group = {
 /** Replay reads the log in pieces of about this size, in bytes. */
 const PIECE_BYTES = 256 * 1024;
 const RECENT = 256;
+/**
+ * The queues of so many readers are looked at before any of them is written to: their memory is then fetched at once instead
+ * of one after the other. With a thousand readers those waits are a twentieth of a delivery.
+ */
+const LOOKED_AT_TOGETHER = 16;
 
 export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: Needs): FanOut {
   const groups = new Map<string, Group>();
@@ -88,13 +106,12 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
     onLogged?.(entry.lastSeq - entry.firstSeq + 1);
     const group = groups.get(spreadsheetId);
     if (!group) return;
-    if (group.epoch !== epoch) {
+    if (group.known?.epoch !== epoch) {
       // Another life of the log: what is pending of the one before has no reader any more.
-      group.epoch = epoch;
       group.pending.length = 0;
       group.recent.length = 0;
     }
-    group.last = entry.lastSeq;
+    group.known = { epoch, seq: entry.lastSeq };
     group.recent.push({ lastSeq: entry.lastSeq, at: elapsed() });
     if (group.recent.length > RECENT) group.recent.shift();
     group.pending.push(entry);
@@ -104,42 +121,55 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
 
   /** Sends what became durable in this turn to those who hold everything before it. */
   function flush(group: Group): void {
-    const entries = group.pending;
+    const { live, known, pending: entries } = group;
     group.pending = [];
     const first = entries[0];
-    const last = entries.at(-1);
-    if (!first || !last) return;
+    if (!first || !known || live.length === 0) return;
     // What no frame holds is met on the way through the log.
     const fits = entries.every((entry) => entry.fitsFrame);
-    const bytes = entries.reduce((sum, entry) => sum + entry.frame.length, 0);
-    const before = first.firstSeq - 1;
-    let delivered = 0;
-    for (const member of group.members) {
-      if (!member.live) continue;
-      if (fits && member.seq === before && member.epoch === group.epoch) {
-        if (member.reader.queuedBytes() + bytes > limits.readerQueueMaxBytes) {
-          leave(group, member);
-          member.reader.end("too-slow");
-          continue;
-        }
-        member.seq = last.lastSeq;
-        member.reader.deliver(entries);
-        delivered += 1;
-      } else if (member.seq < (group.last ?? 0) || member.epoch !== group.epoch) {
-        member.live = false;
-        void catchUp(group, member);
-      }
+    if (!fits || group.held.epoch !== known.epoch || group.held.seq !== first.firstSeq - 1) return fallBack(group);
+    group.held = known;
+    const room = limits.readerQueueMaxBytes - entries.reduce((sum, entry) => sum + entry.frame.length, 0);
+    const slow: Reader[] = [];
+    for (let from = 0; from < live.length; from += LOOKED_AT_TOGETHER) {
+      const some = live.slice(from, from + LOOKED_AT_TOGETHER);
+      const late = some.filter((reader) => reader.queuedBytes() > room);
+      for (const reader of some) if (late.length === 0 || !late.includes(reader)) reader.deliver(entries);
+      slow.push(...late);
     }
-    if (delivered > 0) onDelivered?.(delivered * entries.length);
+    onDelivered?.((live.length - slow.length) * entries.length);
+    for (const reader of slow) {
+      letGo(group, reader);
+      reader.end("too-slow");
+    }
+  }
+
+  /** Nobody is live any more: all read the log from where they stand. */
+  function fallBack(group: Group): void {
+    for (const reader of group.live.splice(0)) {
+      const member = group.members.get(reader);
+      if (!member) continue;
+      member.place = undefined;
+      member.position = group.held;
+      void catchUp(group, member);
+    }
+  }
+
+  /** Nothing is pending, and the member holds everything. So do those who are live, or the log began a new life in silence. */
+  function join(group: Group, member: Member): void {
+    const { epoch, seq } = member.position;
+    if (group.held.epoch !== epoch || group.held.seq !== seq) fallBack(group);
+    group.held = member.position;
+    member.place = group.live.push(member.reader) - 1;
   }
 
   /** What was read of the log, as one piece. */
   function replay(member: Member, entries: readonly Entry[]): void {
+    const { epoch } = member.position;
     for (const { firstSeq, lastSeq } of entries) {
-      if (firstSeq !== member.seq + 1) {
-        throw new RangeError(`Reader holds change ${member.seq}, but ${firstSeq} came next.`);
-      }
-      member.seq = lastSeq;
+      const { seq } = member.position;
+      if (firstSeq !== seq + 1) throw new RangeError(`Reader holds change ${seq}, but ${firstSeq} came next.`);
+      member.position = { epoch, seq: lastSeq };
     }
     member.reader.deliver(entries);
     onDelivered?.(entries.length);
@@ -148,9 +178,9 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
   /** Reads the log until the member holds all that is known to be durable; from then on it is live, in the same turn. */
   async function catchUp(group: Group, member: Member): Promise<void> {
     try {
-      while (!member.left && !member.live) {
+      while (!member.left) {
         try {
-          await readOn(group, member);
+          return await readOn(group, member);
         } catch (error) {
           // What is damaged is never sent: the reader takes a snapshot instead, and goes on behind it.
           if (!(error instanceof DamagedError)) throw error;
@@ -160,35 +190,41 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
       }
     } catch (error) {
       onFault(error);
-      if (leave(group, member)) member.reader.end("internal");
+      if (letGo(group, member.reader)) member.reader.end("internal");
     }
   }
 
+  /** Until the member is live, or has left. */
   async function readOn(group: Group, member: Member): Promise<void> {
     const { spreadsheetId } = group;
     while (!member.left) {
-      const knownBefore = group.last;
-      const entries = await log.readAfter(spreadsheetId, member.seq, PIECE_BYTES);
+      const knownBefore = group.known;
+      const { position } = member;
+      const entries = await log.readAfter(spreadsheetId, position.seq, PIECE_BYTES);
       // Asked after reading: an epoch never comes back, so what was read belongs to this one.
       const head = await log.head(spreadsheetId);
       if (member.left) return;
-      if (head?.epoch !== member.epoch) {
+      if (head?.epoch !== position.epoch) {
         await beginAgain(group, member);
         continue;
       }
       if (entries.length === 0) {
-        if (group.epoch === undefined || (group.epoch === member.epoch && (group.last ?? 0) <= member.seq)) {
-          member.live = true;
-          return;
+        const { known } = group;
+        if (group.pending.length > 0) {
+          // The live ones do not hold it yet.
+          await new Promise((resolve) => setImmediate(resolve));
+        } else if (known?.epoch !== position.epoch || known.seq <= position.seq) {
+          return join(group, member);
+        } else if (known === knownBefore) {
+          throw new RangeError(`Change ${known.seq} was told of, but the log ends at ${position.seq}.`);
         }
         // Something became durable while the log was being read: read again.
-        if (group.last !== knownBefore) continue;
-        throw new RangeError(`Change ${group.last} was told of, but the log ends at ${member.seq}.`);
+        continue;
       }
       await member.reader.drained();
       if (member.left) return;
       const [first, ...others] = entries;
-      const piece = first ? [laterPart(spreadsheetId, first, member.seq), ...others] : [];
+      const piece = first ? [laterPart(spreadsheetId, first, position.seq), ...others] : [];
       const tooLarge = piece.findIndex((entry) => !entry.fitsFrame);
       if (tooLarge !== 0) replay(member, tooLarge < 0 ? piece : piece.slice(0, tooLarge));
       if (tooLarge >= 0) await skip(group, member, "change-too-large");
@@ -198,16 +234,15 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
   /** The log began a new life under the reader: it starts afresh at the new head. */
   async function beginAgain(group: Group, member: Member): Promise<void> {
     const head = (await log.head(group.spreadsheetId)) ?? (await log.create(group.spreadsheetId));
-    member.epoch = head.epoch;
-    member.seq = head.seq;
+    member.position = head;
     if (!member.left) member.reader.begin({ from: head, head, recovered: false });
   }
 
   /** Changes that cannot be sent: everything up to the head is in the snapshot that the reader now takes. */
   async function skip(group: Group, member: Member, reason: string): Promise<void> {
     const head = await log.head(group.spreadsheetId);
-    if (member.left || head?.epoch !== member.epoch) return;
-    member.seq = head.seq;
+    if (member.left || head?.epoch !== member.position.epoch) return;
+    member.position = head;
     member.reader.refetch(reason, head);
   }
 
@@ -221,13 +256,12 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
         cursor.seq <= head.seq &&
         (await chainAt(spreadsheetId, cursor.seq)) === cursor.chain;
       const from = recovered ? cursor : head;
-      member.epoch = from.epoch;
-      member.seq = from.seq;
+      member.position = from;
       if (member.left) return;
       member.reader.begin({ from, head, recovered });
     } catch (error) {
       onFault(error);
-      if (leave(group, member)) member.reader.end("internal");
+      if (letGo(group, member.reader)) member.reader.end("internal");
       return;
     }
     await catchUp(group, member);
@@ -244,12 +278,22 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
     }
   }
 
-  function leave(group: Group, member: Member): boolean {
-    if (member.left) return false;
+  /** Whether it was still there. */
+  function letGo(group: Group, reader: Reader): boolean {
+    const { members, live, spreadsheetId } = group;
+    const member = members.get(reader);
+    if (!member) return false;
     member.left = true;
-    group.members.delete(member);
-    if (group.members.size === 0 && groups.get(group.spreadsheetId) === group) groups.delete(group.spreadsheetId);
-    tellWatchers(group.spreadsheetId);
+    members.delete(reader);
+    // The last one takes its place, unless it was the last.
+    const last = member.place === undefined ? undefined : live.pop();
+    const moved = last && members.get(last);
+    if (moved && member.place !== undefined) {
+      live[member.place] = moved.reader;
+      moved.place = member.place;
+    }
+    if (members.size === 0 && groups.get(spreadsheetId) === group) groups.delete(spreadsheetId);
+    tellWatchers(spreadsheetId);
     return true;
   }
 
@@ -257,13 +301,13 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
     join(spreadsheetId, cursor, reader) {
       const group = groups.get(spreadsheetId) ?? newGroup(spreadsheetId);
       groups.set(spreadsheetId, group);
-      const member: Member = { reader, epoch: "", seq: 0, live: false, left: false };
-      group.members.add(member);
+      const member: Member = { reader, position: NOWHERE, place: undefined, left: false };
+      group.members.set(reader, member);
       tellWatchers(spreadsheetId);
       void start(group, member, cursor);
-      return () => void leave(group, member);
+      return () => void letGo(group, reader);
     },
-    readersOf: (spreadsheetId) => [...(groups.get(spreadsheetId)?.members ?? [])].map((member) => member.reader),
+    readersOf: (spreadsheetId) => [...(groups.get(spreadsheetId)?.members.keys() ?? [])],
     watchers: (spreadsheetId) => groups.get(spreadsheetId)?.members.size ?? 0,
     watched: () => [...groups.keys()],
     onWatchers(listener) {
@@ -276,17 +320,20 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
     stop() {
       stopFollowing();
       for (const group of groups.values()) {
-        for (const member of group.members) if (leave(group, member)) member.reader.end("shutting-down");
+        for (const reader of group.members.keys()) if (letGo(group, reader)) reader.end("shutting-down");
       }
     },
   };
 }
 
+const NOWHERE: Position = { epoch: "", seq: 0 };
+
 const newGroup = (spreadsheetId: string): Group => ({
   spreadsheetId,
-  members: new Set(),
-  last: undefined,
-  epoch: undefined,
+  members: new Map(),
+  live: [],
+  held: NOWHERE,
+  known: undefined,
   pending: [],
   recent: [],
 });

@@ -258,10 +258,15 @@ type Watch = { readonly deviceId: string; readonly leave: () => void };
 class Watcher implements Reader {
   readonly #talk: Talk;
   readonly #spreadsheetId: string;
+  /** The talk's, held here as well: a delivery looks at as little memory as it can. */
+  readonly #ws: WebSocket;
+  readonly #wire: Wire;
 
   constructor(talk: Talk, spreadsheetId: string) {
     this.#talk = talk;
     this.#spreadsheetId = spreadsheetId;
+    this.#ws = talk.ws;
+    this.#wire = talk.wire;
   }
 
   /** The head tells a reader that was recovered how far it is behind. */
@@ -269,14 +274,16 @@ class Watcher implements Reader {
     this.#talk.say({ kind: "watching", spreadsheetId: this.#spreadsheetId, epoch, seq, chain, recovered });
   }
   deliver(entries: readonly Entry[]): void {
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
+    const wire = this.#wire;
     if (entries.length > MOST_WRITTEN_APART) {
-      this.#talk.write(Buffer.concat(entries.map((entry) => entry.frame)));
+      wire.write(Buffer.concat(entries.map((entry) => entry.frame)));
       return;
     }
     // A few large ones leave in one system call as they are.
-    if (entries.length > 1) this.#talk.wire.cork();
-    for (const entry of entries) this.#talk.write(entry.frame);
-    if (entries.length > 1) this.#talk.wire.uncork();
+    if (entries.length > 1) wire.cork();
+    for (const entry of entries) wire.write(entry.frame);
+    if (entries.length > 1) wire.uncork();
   }
   refetch(reason: string): void {
     this.#talk.say({ kind: "refetch", spreadsheetId: this.#spreadsheetId, reason });
@@ -285,10 +292,10 @@ class Watcher implements Reader {
     this.#talk.write(framed(status));
   }
   queuedBytes(): number {
-    return this.#talk.wire.writableLength;
+    return this.#wire.writableLength;
   }
   drained(): Promise<void> {
-    return drained(this.#talk.wire);
+    return drained(this.#wire);
   }
   end(code: RefusalCode): void {
     // A socket that takes nothing cannot even be told; all its watches stand behind the same queue.
