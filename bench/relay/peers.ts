@@ -13,7 +13,7 @@ import {
   upgrade,
   type Step,
 } from "./bytes.ts";
-import { createPosts, pingFrame, startProduct, watchSteps } from "./product.ts";
+import { createPosts, pingFrame, startProduct, startVariant, watchSteps } from "./product.ts";
 import { freePort, has, peersFolder, type Running, type Workshop } from "./processes.ts";
 
 /** A peer that runs. */
@@ -120,6 +120,28 @@ const relay: PeerKind = {
       steps: watchSteps(sheet),
       keepalive: pingFrame(),
       publish: { port: product.port, as: "http", next: createPosts(product.sheets, 1) },
+      stop: product.stop,
+    };
+  },
+};
+
+/** Its fan-out alone: the whole relay around a log in memory, which is handed what the others are handed. */
+const handed: PeerKind = {
+  name: "sheetwire, handed the message",
+  missing: always,
+  async start(workshop) {
+    const publishPort = await freePort();
+    const product = await startVariant(workshop, "memory", 1, publishPort);
+    const [sheet] = product.sheets;
+    if (!sheet) throw new Error("No spreadsheet was let in.");
+    const messages = createMessages();
+    return {
+      pid: product.pid,
+      port: product.port,
+      framing: "ws",
+      steps: watchSteps(sheet),
+      keepalive: pingFrame(),
+      publish: { port: publishPort, as: "raw", next: (count) => lengthAndText(messages(count)) },
       stop: product.stop,
     };
   },
@@ -249,6 +271,7 @@ const mosquitto: PeerKind = {
 
 export const fanOutPeers: readonly PeerKind[] = [
   relay,
+  handed,
   broadcaster("C epoll", needs("cc"), (workshop) => [workshop.compile("broadcaster"), "", "each"]),
   broadcaster("C epoll, a write per turn", needs("cc"), (workshop) => [workshop.compile("broadcaster"), "", "turn"]),
   broadcaster("raw sockets", always, () => [process.execPath, script("raw.mjs"), "each"]),

@@ -86,14 +86,20 @@ const variantSchema = z.object({
   sheets: z.array(z.object({ spreadsheetId: z.string(), ingestKey: z.string(), token: z.string() })),
 });
 
-/** The relay put together around another log: one in memory, or none at all. */
-export async function startVariant(workshop: Workshop, kind: "memory" | "none", count: number): Promise<Product> {
-  const running = await workshop.server([process.execPath, join(peersFolder, "relay-variant.ts"), kind, String(count)]);
+/** The relay put together around another log: one in memory, or none at all. At `messagesPort` it is handed ready messages. */
+export async function startVariant(
+  workshop: Workshop,
+  kind: "memory" | "none",
+  count: number,
+  messagesPort?: number,
+): Promise<Product> {
+  const command = [process.execPath, join(peersFolder, "relay-variant.ts"), kind, String(count)];
+  const running = await workshop.server(messagesPort === undefined ? command : [...command, String(messagesPort)]);
   const sheets = variantSchema
     .parse(running.line)
     .sheets.map(({ spreadsheetId, ingestKey, token }) => letInAs(spreadsheetId, ingestKey, token));
   const product = { ...running, port: Number(new URL(running.url).port), sheets };
-  await install(product);
+  if (messagesPort === undefined) await install(product);
   return product;
 }
 
