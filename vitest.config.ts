@@ -24,6 +24,8 @@ const { FIREFOX = "" } = process.env;
 /** One project a program, so that `vitest --project relay-server` runs just that one. */
 export default defineConfig({
   test: {
+    // All cores: by itself vitest leaves one of them idle, which is half of two.
+    maxWorkers: "100%",
     projects: [
       { test: { ...unit, name: "shared", include: ["shared/**/*.test.ts"] } },
       { oxc: jsx, test: { ...unit, name: "ui", include: ["shared/ui/**/*.test.tsx"] } },
