@@ -79,9 +79,14 @@ export function openFigures(tell: (line: object) => void): Figures {
       const [mine, theirs] = [find(question, first)?.values, find(question, second)?.values];
       if (!mine || !theirs || mine.length !== theirs.length || !(medianOf(mine) > 0 && medianOf(theirs) > 0))
         return undefined;
-      const ratios = mine.map((value, round) => (theirs[round] ?? Number.NaN) / value);
-      const told = ratios.filter((ratio) => Number.isFinite(ratio) && ratio > 0);
-      return told.length * 2 > ratios.length ? medianOf(told) : undefined;
+      // A difference of two large figures may come out below nothing. It stands for very little then, and is not left out:
+      // without the rounds in which somebody was lucky the others would not be judged fairly.
+      const ratios = mine.flatMap((value, round) => {
+        const other = Math.max(0, theirs[round] ?? Number.NaN);
+        return Number.isNaN(other) || (value <= 0 && other === 0) ? [] : [value <= 0 ? Infinity : other / value];
+      });
+      const told = medianOf(ratios);
+      return ratios.length * 2 > mine.length && Number.isFinite(told) ? told : undefined;
     },
   };
 }

@@ -53,6 +53,8 @@ function reader() {
   return { got, end };
 }
 
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 const upTo = (last: number, from = 1): number[] => Array.from({ length: last - from + 1 }, (_, at) => from + at);
 
 test("F1 readers that join while changes flow get each change after their cursor once and in order", async () => {
@@ -78,7 +80,7 @@ test("F1 readers that join while changes flow get each change after their cursor
           readAfter: async (...asked) => {
             const found = await memory.readAfter(asked[0], asked[1], 1);
             for (let turn = delays.next().value ?? 0; turn > 0; turn -= 1)
-              await new Promise((resolve) => setImmediate(resolve));
+              await nextTurn();
             return found;
           },
         };
@@ -95,7 +97,7 @@ test("F1 readers that join while changes flow get each change after their cursor
             readers.push({ from, got });
           }
           await learn({ log: memory }, "sheet-1", ...upTo(step.changes).map(() => typed("x")));
-          for (let turn = step.pause; turn > 0; turn -= 1) await new Promise((resolve) => setImmediate(resolve));
+          for (let turn = step.pause; turn > 0; turn -= 1) await nextTurn();
         }
         const last = (await memory.head("sheet-1"))?.seq ?? 0;
         await soon(() => {
@@ -110,12 +112,80 @@ test("F1 readers that join while changes flow get each change after their cursor
   );
 }, 30_000);
 
+test("F1 so it is also where the log begins new lives, told of by a change or in silence", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.record({
+          joins: fc.integer({ min: 0, max: 2 }),
+          isNewLife: fc.boolean(),
+          changes: fc.integer({ min: 0, max: 2 }),
+          pause: fc.integer({ min: 0, max: 3 }),
+        }),
+        { minLength: 1, maxLength: 20 },
+      ),
+      fc.infiniteStream(fc.integer({ min: 0, max: 2 })),
+      async (steps, delays) => {
+        const memory = createMemoryLog({ randomId: randomUUID });
+        const { fanOut, faults } = stage({
+          ...memory,
+          readAfter: async (...asked) => {
+            const found = await memory.readAfter(...asked);
+            for (let turn = delays.next().value ?? 0; turn > 0; turn -= 1) await nextTurn();
+            return found;
+          },
+        });
+        await memory.create("sheet-1");
+        const readers: { epoch: string; seq: number; wrong: string[]; end: Reader }[] = [];
+        const join = (): void => {
+          const { end } = reader();
+          const one = { epoch: "", seq: 0, wrong: [] as string[], end };
+          end.begin = ({ from }) => {
+            if (one.epoch === from.epoch) one.wrong.push(`began twice at ${from.seq}`);
+            Object.assign(one, { epoch: from.epoch, seq: from.seq });
+          };
+          end.deliver = (entries) => {
+            for (const { firstSeq, lastSeq } of entries) {
+              if (firstSeq !== one.seq + 1) one.wrong.push(`${firstSeq} after ${one.seq}`);
+              one.seq = lastSeq;
+            }
+          };
+          end.end = (code) => void one.wrong.push(code);
+          readers.push(one);
+          fanOut.join("sheet-1", undefined, end);
+        };
+        for (const { joins, isNewLife, changes, pause } of steps) {
+          for (let at = 0; at < joins; at += 1) join();
+          if (isNewLife) {
+            await memory.erase("sheet-1");
+            await memory.create("sheet-1");
+          }
+          if (changes > 0) await learn({ log: memory }, "sheet-1", ...upTo(changes).map(() => typed("x")));
+          for (let turn = pause; turn > 0; turn -= 1) await nextTurn();
+        }
+        // A change at the end: nobody may be left in a life that is over.
+        join();
+        await nextTurn();
+        await learn({ log: memory }, "sheet-1", typed("last"));
+        const head = await memory.head("sheet-1");
+        await soon(() => {
+          for (const { epoch, seq, wrong } of readers)
+            expect({ epoch, seq, wrong }).toEqual({ epoch: head?.epoch, seq: head?.seq, wrong: [] });
+        });
+        expect(faults).toEqual([]);
+        fanOut.stop();
+      },
+    ),
+    { numRuns: 100 },
+  );
+}, 60_000);
+
 test("F2 what becomes durable in one turn is one frame, and the same frame for all", async () => {
   const { log, fanOut } = stage();
   const readers = [reader(), reader(), reader()];
   for (const one of readers) fanOut.join("sheet-1", undefined, one.end);
   await soon(() => expect(readers.every((one) => one.got.beginnings.length === 1)).toBe(true));
-  await new Promise((resolve) => setImmediate(resolve));
+  await nextTurn();
   const head = await log.create("sheet-1");
   const texts = [1, 2].map((seq) => JSON.stringify({ seq, loggedAt: 1, cause: "edit", readAt: [1, 1], ...typed("x") }));
   const middle = nextChain(head.chain, texts[0] ?? "");
@@ -147,7 +217,7 @@ test("F3 a reader that stopped reading is let go at its limit, the others are no
   fanOut.join("sheet-1", undefined, quick.end);
   await learn({ log }, "sheet-1", typed("a"));
   await soon(() => expect(slow.got.frames.length + quick.got.frames.length).toBeGreaterThan(0));
-  await new Promise((resolve) => setImmediate(resolve));
+  await nextTurn();
   slow.got.queued = limits.readerQueueMaxBytes;
   await learn({ log }, "sheet-1", typed("b"));
   await soon(() => expect(slow.got.ended).toBe("too-slow"));
