@@ -59,16 +59,18 @@ export const goals: readonly Goal[] = [
       fanOut(one(watchers), "mosquitto", 1 / 1.8, us),
     ]),
   ),
-  ...[100, 1_000].flatMap((watchers) => [
-    fanOut(burst(watchers), "uWebSockets", 1.5),
-    fanOut(burst(watchers), "Bun", 1.2),
-    fanOut(burst(watchers), "redis pub/sub", 2.5),
-    fanOut(burst(watchers), "nats", 5),
-    fanOut(burst(watchers), "mosquitto", 20),
-    fanOut(burst(watchers), "ws.send loop", 35),
-    fanOut(burst(watchers), "socket.io", 35),
-    fanOut(burst(watchers), "C epoll, a write per turn", 0.55),
-  ]),
+  ...[100, 1_000].flatMap((watchers) =>
+    [US, HANDED].flatMap((us) => [
+      fanOut(burst(watchers), "uWebSockets", 1.5, us),
+      fanOut(burst(watchers), "Bun", 1.2, us),
+      fanOut(burst(watchers), "redis pub/sub", 2.5, us),
+      fanOut(burst(watchers), "nats", 5, us),
+      fanOut(burst(watchers), "mosquitto", 20, us),
+      fanOut(burst(watchers), "ws.send loop", 35, us),
+      fanOut(burst(watchers), "socket.io", 35, us),
+      fanOut(burst(watchers), "C epoll, a write per turn", 0.55, us),
+    ]),
+  ),
   { question: IDLE, of: "of 8 kB a watcher", atLeast: 1, ratio: (figures) => share(8, figures.of(IDLE, US)) },
   {
     question: IDLE,
