@@ -118,7 +118,7 @@ const TURN_BYTES = 512 * 1024;
 const TURN_POSTS = 256;
 const TURN_MS = 10;
 /** So often the network is looked at for more of them. */
-const MOST_LOOKS = 16;
+const MOST_LOOKS = 8;
 
 export function createIngest(needs: IngestNeeds): Ingest {
   const { log, now } = needs;
