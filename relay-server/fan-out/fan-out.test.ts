@@ -79,8 +79,7 @@ test("F1 readers that join while changes flow get each change after their cursor
           ...memory,
           readAfter: async (...asked) => {
             const found = await memory.readAfter(asked[0], asked[1], 1);
-            for (let turn = delays.next().value ?? 0; turn > 0; turn -= 1)
-              await nextTurn();
+            for (let turn = delays.next().value ?? 0; turn > 0; turn -= 1) await nextTurn();
             return found;
           },
         };
