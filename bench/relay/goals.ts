@@ -82,6 +82,7 @@ export const goals: readonly Goal[] = [
   ingest(POST_1, "sheetwire full", "sheetwire without a store", 0.75),
   ingest(POST_1, "sheetwire full", "Fastify, a transaction each, socket.io", 7),
   ingest(POST_1, "sheetwire full", "redis appendfsync always", 2),
+  ingest(POST_1, "sheetwire full", "the same in front of redis appendfsync always", 2),
   ingest(POST_50, "sheetwire full", "sheetwire without a store", 0.7),
   ingest(POST_50, "sheetwire full", "sheetwire in memory", 0.9),
   ingest(POST_50, "sheetwire full", "a row per change, full", 2.2),

@@ -4,7 +4,7 @@ import { redisCommand } from "./bytes.ts";
 import { spread, type Figures, type Scale } from "./figures.ts";
 import { startLoad } from "./loading.ts";
 import { createPosts, editsBody, startProduct, startVariant, type LetIn } from "./product.ts";
-import { freePort, has, peersFolder, type Workshop } from "./processes.ts";
+import { freePort, has, peersFolder, type Running, type Workshop } from "./processes.ts";
 
 const SHEETS = 50;
 const CONNECTIONS = 64;
@@ -14,7 +14,8 @@ const WARM_UP_ROUNDS = { 1: 32, 50: 16 };
 const ROUNDS = 4;
 
 export type Taker = {
-  readonly pid: number;
+  /** The server's process, or all of them where it takes several. */
+  readonly pid: number | readonly number[];
   readonly port: number;
   readonly as: "http" | "redis";
   readonly sheets: readonly LetIn[];
@@ -66,30 +67,45 @@ const server = (name: string, file: string, more: readonly string[] = []): Taker
   },
 });
 
-const redis = (name: string, sync: "always" | "everysec"): TakerKind => ({
-  name,
-  missing: () => (has("redis-server") ? undefined : "redis-server is not installed"),
+const noRedis = (): string | undefined => (has("redis-server") ? undefined : "redis-server is not installed");
+
+/** Redis that answers when it is on the disk. */
+async function startRedis(workshop: Workshop): Promise<Running & { port: number }> {
+  const port = await freePort();
+  const common = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", workshop.folder];
+  const durable = ["--appendonly", "yes", "--appenddirname", `redis-${port}`, "--appendfsync", "always"];
+  return { ...(await workshop.server(["redis-server", ...common, ...durable], { port })), port };
+}
+
+/** Handed the bare bodies. */
+const redis: TakerKind = {
+  name: "redis appendfsync always",
+  missing: noRedis,
+  start: async (workshop) => ({ ...(await startRedis(workshop)), as: "redis", sheets: strangers(SHEETS) }),
+};
+
+/** With what makes a post one in front of it. */
+const inFrontOfRedis: TakerKind = {
+  name: "the same in front of redis appendfsync always",
+  missing: noRedis,
   async start(workshop) {
+    const store = await startRedis(workshop);
+    const sheets = strangers(SHEETS);
     const port = await freePort();
-    const common = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", workshop.folder];
-    const running = await workshop.server(
-      [
-        "redis-server",
-        ...common,
-        "--appendonly",
-        "yes",
-        "--appendfilename",
-        `${sync}.aof`,
-        "--appenddirname",
-        sync,
-        "--appendfsync",
-        sync,
-      ],
-      { port },
-    );
-    return { ...running, port, as: "redis", sheets: strangers(SHEETS) };
+    const file = join(peersFolder, "in-front-of-redis.ts");
+    const door = await workshop.server([process.execPath, file, String(port), String(store.port), keysOf(sheets)]);
+    return {
+      pid: [door.pid, store.pid],
+      port,
+      as: "http",
+      sheets,
+      async stop() {
+        await door.stop();
+        await store.stop();
+      },
+    };
   },
-});
+};
 
 const takers: readonly TakerKind[] = [
   product("sheetwire full", "full"),
@@ -98,7 +114,9 @@ const takers: readonly TakerKind[] = [
   variant("sheetwire without a store", "none"),
   server("a row per change, full", "rows.ts", ["full"]),
   server("Fastify, a transaction each, socket.io", "ordinary.ts"),
-  redis("redis appendfsync always", "always"),
+  inFrontOfRedis,
+  redis,
+  server("node:http and nothing else", "http-floor.mjs"),
 ];
 
 /** One run of posts over 64 connections. */

@@ -3,8 +3,8 @@ import { asFile, stepsFile, type Step } from "./bytes.ts";
 import type { Load, Workshop } from "./processes.ts";
 
 export type Loading = {
-  /** The server's process, for its CPU time. */
-  readonly pid: number;
+  /** The server's process, or all of them, for their CPU time. */
+  readonly pid: number | readonly number[];
   readonly watch?: {
     readonly port: number;
     readonly count: number;
@@ -28,7 +28,7 @@ export type Loading = {
 
 export function startLoad(workshop: Workshop, { pid, watch, publish, within }: Loading): Promise<Load> {
   const options: Record<string, string | number | undefined> = {
-    server: pid,
+    server: String(pid),
     port: watch?.port ?? 0,
     watchers: watch?.count ?? 0,
     framing: watch?.framing,
