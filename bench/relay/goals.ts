@@ -8,6 +8,8 @@ export type Goal = {
   readonly atLeast: number;
   /** Undefined where a figure is missing. */
   readonly ratio: (figures: Figures) => number | undefined;
+  /** What no program on Node's sockets or `node:http` is ahead of, and the same ratio of it in the same run. */
+  readonly limit?: { readonly who: string; readonly ratio: (figures: Figures) => number | undefined };
 };
 
 const one = (watchers: number): string => `fan-out, one at a time, ${watchers} watchers`;
@@ -22,12 +24,20 @@ const less =
   (figures: Figures): number | undefined =>
     figures.ratio(question, us, peer);
 
-const fanOut = (question: string, peer: string, atLeast: number, us = US): Goal => ({
-  question,
-  of: `${us.slice(US.length + 2)}${us === US ? "" : ": "}times as cheap a delivery as ${peer}`,
-  atLeast,
-  ratio: less(question, us, peer),
-});
+const limitedBy = (question: string, who: string, peer: string): Pick<Goal, "limit"> =>
+  who === peer ? {} : { limit: { who, ratio: less(question, who, peer) } };
+
+const fanOut =
+  (limit: string) =>
+  (question: string, peer: string, atLeast: number, us = US): Goal => ({
+    question,
+    of: `${us.slice(US.length + 2)}${us === US ? "" : ": "}times as cheap a delivery as ${peer}`,
+    atLeast,
+    ratio: less(question, us, peer),
+    ...limitedBy(question, limit, peer),
+  });
+const lone = fanOut("raw sockets");
+const bursting = fanOut("raw sockets, a write per turn");
 
 const POST_1 = "ingest, 1 reading a post";
 const POST_50 = "ingest, 50 readings a post";
@@ -40,6 +50,8 @@ const ingest = (question: string, us: string, peer: string, atLeast: number): Go
   of: `${us.slice("sheetwire ".length)}: times as cheap a reading as ${peer}`,
   atLeast,
   ratio: less(question, us, peer),
+  // Beside itself the relay is its own limit.
+  ...(peer.startsWith(US) ? {} : limitedBy(question, "node:http and nothing else", peer)),
 });
 const resume = (peer: string, atLeast: number): Goal => ({
   question: RESUME,
@@ -51,24 +63,24 @@ const resume = (peer: string, atLeast: number): Goal => ({
 export const goals: readonly Goal[] = [
   ...[100, 1_000].flatMap((watchers) =>
     [US, HANDED].flatMap((us) => [
-      fanOut(one(watchers), "raw sockets", 0.95, us),
-      fanOut(one(watchers), "uWebSockets", 0.8, us),
-      fanOut(one(watchers), "C epoll", 0.7, us),
-      fanOut(one(watchers), "ws.send loop", 1.3, us),
-      fanOut(one(watchers), "socket.io", watchers === 100 ? 1.6 : 2, us),
-      fanOut(one(watchers), "mosquitto", 1 / 1.8, us),
+      lone(one(watchers), "raw sockets", 0.95, us),
+      lone(one(watchers), "uWebSockets", 0.8, us),
+      lone(one(watchers), "C epoll", 0.7, us),
+      lone(one(watchers), "ws.send loop", 1.3, us),
+      lone(one(watchers), "socket.io", watchers === 100 ? 1.6 : 2, us),
+      lone(one(watchers), "mosquitto", 1 / 1.8, us),
     ]),
   ),
   ...[100, 1_000].flatMap((watchers) =>
     [US, HANDED].flatMap((us) => [
-      fanOut(burst(watchers), "uWebSockets", 1.5, us),
-      fanOut(burst(watchers), "Bun", 1.2, us),
-      fanOut(burst(watchers), "redis pub/sub", 2.5, us),
-      fanOut(burst(watchers), "nats", 5, us),
-      fanOut(burst(watchers), "mosquitto", 20, us),
-      fanOut(burst(watchers), "ws.send loop", 35, us),
-      fanOut(burst(watchers), "socket.io", 35, us),
-      fanOut(burst(watchers), "C epoll, a write per turn", 0.55, us),
+      bursting(burst(watchers), "uWebSockets", 1.5, us),
+      bursting(burst(watchers), "Bun", 1.2, us),
+      bursting(burst(watchers), "redis pub/sub", 2.5, us),
+      bursting(burst(watchers), "nats", 5, us),
+      bursting(burst(watchers), "mosquitto", 20, us),
+      bursting(burst(watchers), "ws.send loop", 35, us),
+      bursting(burst(watchers), "socket.io", 35, us),
+      bursting(burst(watchers), "C epoll, a write per turn", 0.55, us),
     ]),
   ),
   { question: IDLE, of: "of 8 kB a watcher", atLeast: 1, ratio: (figures) => share(8, figures.of(IDLE, US)) },

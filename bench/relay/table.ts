@@ -13,10 +13,12 @@ export function tableOf(figures: Figures, taken: string): string {
   const asked = new Set(figures.all.map(({ question }) => question));
   const reached = goals
     .filter(({ question }) => asked.has(question))
-    .map(({ question, of, atLeast, ratio }) => {
+    .map(({ question, of, atLeast, ratio, limit }) => {
       const is = ratio(figures);
       const verdict = is === undefined ? "not shown" : is >= atLeast ? "reached" : "**not reached**";
-      return `| ${question} | ${of} | ${short(atLeast)} | ${is === undefined ? "–" : short(is)} | ${verdict} |`;
+      const most = limit?.ratio(figures);
+      const would = most === undefined ? "" : `${limit?.who}: ${short(most)}`;
+      return `| ${question} | ${of} | ${short(atLeast)} | ${is === undefined ? "–" : short(is)} | ${verdict} | ${would} |`;
     });
   const rows = figures.all.map(
     ({ question, who, unit, median, min, max, lost }) =>
@@ -27,7 +29,12 @@ export function tableOf(figures: Figures, taken: string): string {
     `${taken} ${noiseOf(figures)}`,
     "",
     ...(reached.length > 0
-      ? ["| question | the relay is | at least | is | |", "| --- | --- | --- | --- | --- |", ...reached, ""]
+      ? [
+          "| question | the relay is | at least | is | | the limit is |",
+          "| --- | --- | --- | --- | --- | --- |",
+          ...reached,
+          "",
+        ]
       : []),
     "| question | who | median | smallest to largest | unit |",
     "| --- | --- | --- | --- | --- |",
