@@ -135,7 +135,7 @@ export function createRelay(
   let url = "";
 
   const routes: Route[] = [
-    /* POST /v1/spreadsheets/:spreadsheetId/posts */ postsRoute({ ingest, metrics, elapsed }),
+    /* POST /v1/spreadsheets/:spreadsheetId/posts */ postsRoute,
     /* GET /v1/spreadsheets, /v1/spreadsheets/:spreadsheetId, …/values/:a1, …/digests, …/status */
     ...readRoutes({ ingest, factsOf }),
     /* GET /v1/spreadsheets/:spreadsheetId/cells/:a1/history */ historyRoute({ ingest, log }),
@@ -159,7 +159,7 @@ export function createRelay(
     logger,
     elapsed,
     onFault,
-    /* POST /v1/spreadsheets/:spreadsheetId/posts, once more: most requests are posts */
+    /* Takes POST /v1/spreadsheets/:spreadsheetId/posts */
     frontDoor: createPostsDoor({ ingest, metrics, elapsed, logger, onFault, headers: COMMON_HEADERS }),
     maxConnections,
     isStopping: () => isStopping,

@@ -1,7 +1,6 @@
 /** The HTTP server: bounds, refusals and what is told of every request. It knows no feature: routes are handed in. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { limits } from "@sheetwire/shared/limits";
 import { problemOf, refusals, type RefusalCode } from "@sheetwire/shared/protocol";
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Access, Device } from "../access/access.ts";
@@ -48,7 +47,6 @@ export function createHttp({
   isStopping,
 }: Needs): FastifyInstance {
   const app = fastify({
-    bodyLimit: limits.postMaxBytes,
     serverFactory: (handler) => {
       const server = createServer(TIMEOUTS, (request, response) => {
         if (isStopping() || !frontDoor?.(request, response)) handler(request, response);
@@ -65,7 +63,8 @@ export function createHttp({
   app.server.maxConnections = maxConnections;
 
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+  // Only posts have a body, and they have a door of their own: what else is sent is never read.
+  app.addContentTypeParser("*", (_request, _body, done) => done(null));
   app.addHook("onRequest", async (request, reply) => {
     startedAt.set(request, elapsed());
     reply.headers(COMMON_HEADERS);
@@ -97,9 +96,6 @@ export function createHttp({
       onFault(error);
       return { ok: false, code: "history-gone" };
     }
-    const known = REFUSAL_OF_FASTIFY[error.code];
-    if (known === "too-large") return { ok: false, code: known, maxBytes: limits.postMaxBytes };
-    if (known) return { ok: false, code: known };
     if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
       return { ok: false, code: "malformed" };
     onFault(error);
@@ -160,12 +156,6 @@ const PREFLIGHT_HEADERS = {
   "access-control-max-age": "86400",
 };
 
-const REFUSAL_OF_FASTIFY: Readonly<Record<string, RefusalCode>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: "too-large",
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported-media-type",
-  FST_ERR_CTP_EMPTY_TYPE: "unsupported-media-type",
-};
-
 const REFUSAL_OF_NODE: Readonly<Record<string, RefusalCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: "silent",
   HPE_HEADER_OVERFLOW: "too-large",
@@ -188,13 +178,11 @@ function serve(app: FastifyInstance, route: Route, access: Access): void {
       return undefined;
     },
     handler: async (request, reply) => {
-      const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
       const { headers, query } = request;
       const answer = await route.handle({
         params: paramsOf(request),
         query,
         headers,
-        body,
         device: devices.get(request),
       });
       if (!answer.ok) return refuse(reply, answer);

@@ -25,9 +25,9 @@ async function dial(): Promise<{ socket: Socket; heard: () => string; isClosed: 
   return { socket, heard: () => text, isClosed: () => isClosed };
 }
 
-const headersOf = (headers: Record<string, string>, length: number): string =>
+const headersOf = (headers: Record<string, string>, length: number, path = "/v1/spreadsheets/sheet-1/posts"): string =>
   [
-    "POST /v1/spreadsheets/sheet-1/posts HTTP/1.1",
+    `POST ${path} HTTP/1.1`,
     "Host: x",
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     `Content-Length: ${length}`,
@@ -88,6 +88,74 @@ test("a body that breaks off, or comes in pieces and without its length, leaves 
   expect((await relay.log.head("sheet-1"))?.seq).toBe(1);
   pieces.socket.destroy();
 });
+
+test("whoever fills all the room with bodies that never end keeps nobody else out", async () => {
+  const { headers } = signed("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "{}");
+  const most = Buffer.alloc(limits.postMaxBytes - 1, 32);
+  const holding: Awaited<ReturnType<typeof dial>>[] = [];
+  for (let at = 0; at <= limits.readingBytes / limits.postMaxBytes; at += 1) {
+    const one = await dial();
+    holding.push(one);
+    one.socket.write(headersOf(headers, limits.postMaxBytes));
+    await new Promise((resolve) => one.socket.write(most, resolve));
+  }
+  const [oldest, ...others] = holding;
+  await soon(() => expect(statusesIn(oldest?.heard() ?? "")).toEqual(["503"]));
+  await soon(() => expect(oldest?.isClosed()).toBe(true));
+  expect(oldest?.heard()).toMatch(/retry-after: 1\r\n/i);
+  const { headers: good, body } = signed(ingestKey, sheetsPost("Ledger"));
+  const honest = await dial();
+  honest.socket.write(`${headersOf(good, Buffer.byteLength(body))}${String(body)}`);
+  await soon(() => expect(statusesIn(honest.heard())).toEqual(["202"]));
+  expect(others.filter(({ isClosed }) => isClosed()).length).toBeLessThanOrEqual(1);
+  for (const { socket } of [honest, ...holding]) socket.destroy();
+});
+
+test("many who announce large bodies and send none of them keep nobody out either", async () => {
+  const { headers, body } = signed(ingestKey, sheetsPost("Ledger"));
+  const silent = await Promise.all(Array.from({ length: 40 }, dial));
+  for (const { socket } of silent) socket.write(`${headersOf(headers, limits.postMaxBytes)}{`);
+  const honest = await dial();
+  honest.socket.write(`${headersOf(headers, Buffer.byteLength(body))}${String(body)}`);
+  await soon(() => expect(statusesIn(honest.heard())).toEqual(["202"]));
+  expect(silent.some(({ isClosed }) => isClosed())).toBe(false);
+  for (const { socket } of [honest, ...silent]) socket.destroy();
+});
+
+test.each(["/nothing", "/v1/spreadsheets", "/v1/spreadsheets/sheet-1/values/A1", "/v1/spreadsheets/a/b/posts"])(
+  "a body sent to %s is not waited for",
+  async (path) => {
+    const { socket, heard } = await dial();
+    socket.write(`${headersOf({ "content-type": "application/json" }, limits.postMaxBytes, path)}{`);
+    await soon(() => expect(statusesIn(heard())[0]).toMatch(/^40[45]$/));
+    socket.destroy();
+  },
+);
+
+test.each(["/v1/spreadsheets/sheet-1/posts?from=proxy", "/v1/spreadsheets/sheet%2D1/posts"])(
+  "%s means the same door",
+  async (path) => {
+    const { headers, body } = signed(ingestKey, sheetsPost("Ledger"));
+    const { socket, heard } = await dial();
+    socket.write(`${headersOf(headers, Buffer.byteLength(body), path)}${String(body)}`);
+    await soon(() => expect(statusesIn(heard())).toEqual(["202"]));
+    const nobody = await dial();
+    nobody.socket.write(headersOf({ "content-type": "application/json" }, 100, path));
+    await soon(() => expect(statusesIn(nobody.heard())).toEqual(["401"]));
+    for (const one of [socket, nobody.socket]) one.destroy();
+  },
+);
+
+test.each(["abc", "%E0%A4%A", "sheet 1", "x".repeat(200)].map(encodeURI))(
+  "nobody is known by the name of %s, and no body is read for it",
+  async (name) => {
+    const { headers } = signed(ingestKey, "{}");
+    const { socket, heard, isClosed } = await dial();
+    socket.write(headersOf(headers, 100, `/v1/spreadsheets/${name}/posts`));
+    await soon(() => expect(statusesIn(heard())).toEqual(["401"]));
+    await soon(() => expect(isClosed()).toBe(true));
+  },
+);
 
 test("more posts at once than one spreadsheet may have waiting are refused with a time to come again", async () => {
   const posts = Array.from({ length: limits.waitingPostsOfOne + 400 }, (_, at) => {

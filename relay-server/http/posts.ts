@@ -4,26 +4,19 @@ import { limits } from "@sheetwire/shared/limits";
 import { problemOf, refusals } from "@sheetwire/shared/protocol";
 import type { Ingest, IngestResult } from "../ingest/ingest.ts";
 import type { Logger, Metrics } from "../telemetry/telemetry.ts";
-import type { Answer, Asked, Refused, Route } from "./route.ts";
+import type { Asked, Refused, Route } from "./route.ts";
 
 type Needs = { ingest: Ingest; metrics: Metrics; elapsed: () => number };
 
 const ROUTE = "/v1/spreadsheets/:spreadsheetId/posts";
 
-/** Signed posts of the script. Answered when they are durable. */
-export function postsRoute(needs: Needs): Route {
-  return {
-    method: "POST",
-    path: ROUTE,
-    access: "open",
-    async handle({ params, headers, body }): Promise<Answer> {
-      const refused = encodingRefused(headers["content-encoding"]);
-      if (refused) return refused;
-      const result = await take(needs, params["spreadsheetId"] ?? "", headers, body);
-      return result.ok ? { ok: true, status: 202, body: result.answer } : result;
-    },
-  };
-}
+/** Signed posts of the script, for whoever lists the routes: the door below takes all of them, in front of the router. */
+export const postsRoute: Route = {
+  method: "POST",
+  path: ROUTE,
+  access: "open",
+  handle: () => ({ ok: false, code: "not-found" }),
+};
 
 async function take(
   { ingest, metrics, elapsed }: Needs,
@@ -58,15 +51,22 @@ const BEFORE_ID = "/v1/spreadsheets/";
 const AFTER_ID = "/posts";
 const ID = /^[A-Za-z0-9_-]{5,128}$/;
 
+/** A body on its way. */
+type Reading = { bytes: number; readonly giveUp: () => void };
+
 /**
- * The same route in front of the router, since there are many posts and each costs what is around it. Whatever can be
- * refused is refused before the body is read, a body is read into bounded room, and nothing else of HTTP is done here.
+ * Signed posts, answered when they are durable. They are taken in front of the router, since there are many and each costs
+ * what is around it. Whatever can be refused is refused before the body is read, and nobody is known before it was: so all
+ * bodies together have bounded room, and where it is full the one that has been on its way longest is given up. Whoever
+ * holds the room with bodies that never end thus keeps nobody else out.
  */
 export function createPostsDoor(
   needs: Needs & { logger: Logger; onFault: (error: unknown) => void; headers: Readonly<Record<string, string>> },
 ) {
   const { metrics, logger, onFault, headers: common } = needs;
   const refusedOn = new WeakMap<Socket, number>();
+  /** The oldest first. */
+  const readings = new Set<Reading>();
   let readingBytes = 0;
 
   function answer(response: ServerResponse, status: number, type: string, body: string, more = {}): void {
@@ -117,9 +117,12 @@ export function createPostsDoor(
   /** Takes the request if it is a post; false leaves it to the router. */
   return (request: IncomingMessage, response: ServerResponse): boolean => {
     const { method, url = "", headers } = request;
-    if (method !== "POST" || !url.startsWith(BEFORE_ID) || !url.endsWith(AFTER_ID)) return false;
-    const spreadsheetId = url.slice(BEFORE_ID.length, -AFTER_ID.length);
-    if (!ID.test(spreadsheetId)) return false;
+    if (method !== "POST" || !url.startsWith(BEFORE_ID)) return false;
+    const path = url.includes("?") ? url.slice(0, url.indexOf("?")) : url;
+    if (!path.endsWith(AFTER_ID)) return false;
+    const named = path.slice(BEFORE_ID.length, -AFTER_ID.length);
+    if (named === "" || named.includes("/")) return false;
+    const spreadsheetId = decoded(named);
     const type = headers["content-type"] ?? "";
     if (!/^application\/json *(;|$)/i.test(type)) {
       refuse(request, response, { ok: false, code: "unsupported-media-type" });
@@ -136,29 +139,27 @@ export function createPostsDoor(
       return true;
     }
     // Nobody can be known before the body is there, but whoever does not even claim to be somebody is known not to be.
-    if (!headers["webhook-id"] || !headers["webhook-timestamp"] || !headers["webhook-signature"]) {
+    if (
+      !ID.test(spreadsheetId) ||
+      !headers["webhook-id"] ||
+      !headers["webhook-timestamp"] ||
+      !headers["webhook-signature"]
+    ) {
       metrics.posted("unauthorized");
       refuse(request, response, { ok: false, code: "unauthorized" });
       return true;
     }
-    if (readingBytes + declared > limits.readingBytes) {
-      refuse(request, response, { ok: false, code: "busy", retryAfterMs: 1_000 });
-      return true;
-    }
-    read(request, response, spreadsheetId, declared);
+    read(request, response, spreadsheetId);
     return true;
   };
 
-  function read(request: IncomingMessage, response: ServerResponse, spreadsheetId: string, declared: number): void {
-    let reserved = declared;
-    readingBytes += reserved;
-    let bytes = 0;
+  function read(request: IncomingMessage, response: ServerResponse, spreadsheetId: string): void {
     let only: Buffer | undefined;
     let pieces: Buffer[] | undefined;
     let isOver = false;
+    const reading: Reading = { bytes: 0, giveUp: () => give({ ok: false, code: "busy", retryAfterMs: 1_000 }) };
     const letGo = (): void => {
-      readingBytes -= reserved;
-      reserved = 0;
+      if (readings.delete(reading)) readingBytes -= reading.bytes;
     };
     const give = (refused: Refused): void => {
       isOver = true;
@@ -167,28 +168,39 @@ export function createPostsDoor(
       letGo();
       refuse(request, response, refused);
     };
+    readings.add(reading);
     request.on("data", (piece: Buffer) => {
       if (isOver) return;
-      bytes += piece.length;
-      if (bytes > limits.postMaxBytes) return give(TOO_LARGE);
-      if (bytes > reserved) {
-        readingBytes += bytes - reserved;
-        reserved = bytes;
-        if (readingBytes > limits.readingBytes) return give({ ok: false, code: "busy", retryAfterMs: 1_000 });
-      }
+      reading.bytes += piece.length;
+      readingBytes += piece.length;
+      if (reading.bytes > limits.postMaxBytes) return give(TOO_LARGE);
       if (!only) only = piece;
       else (pieces ??= [only]).push(piece);
+      for (const oldest of readings) {
+        if (readingBytes <= limits.readingBytes) break;
+        oldest.giveUp();
+      }
     });
     request.on("end", () => {
       if (isOver) return;
       isOver = true;
       letGo();
-      const body = pieces ? Buffer.concat(pieces, bytes) : (only ?? Buffer.alloc(0));
+      const body = pieces ? Buffer.concat(pieces, reading.bytes) : (only ?? Buffer.alloc(0));
       void conclude(request, response, spreadsheetId, body);
     });
     request.on("close", letGo);
     // A connection that breaks has no use for an answer.
     request.on("error", letGo);
+  }
+}
+
+/** One segment of a path; what is not well encoded names nothing. */
+function decoded(segment: string): string {
+  if (!segment.includes("%")) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return "";
   }
 }
 

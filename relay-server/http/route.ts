@@ -30,8 +30,6 @@ export type Asked = {
   readonly params: Readonly<Record<string, string>>;
   readonly query: unknown;
   readonly headers: IncomingHttpHeaders;
-  /** The raw bytes of a POST. */
-  readonly body: Buffer;
   /** Whose token it was; only on routes for tokens. */
   readonly device: Device | undefined;
 };

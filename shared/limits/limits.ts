@@ -55,7 +55,7 @@ export const limits = {
   /** Posts that may wait in all, and their bytes; over it 503. */
   waitingPosts: 16_384,
   waitingBytes: 256 * 1024 * 1024,
-  /** Bytes of bodies that are being read at once, before anybody is known to have sent them; over it 503. */
+  /** Bytes of bodies that are being read at once, before anybody is known to have sent them; over it the oldest gets a 503. */
   readingBytes: 128 * 1024 * 1024,
   /** Posts of one spreadsheet a second unless set otherwise: a bound against what went wild, far above what Google lets scripts do. */
   postsPerSecond: 20_000,
