@@ -155,6 +155,71 @@ describe("a refusal changes nothing:", () => {
       "malformed",
     ],
     [
+      "with a sheet of more cells than there can be",
+      () => plain(bodyOf(withReading({ ...sheet.edit(7, 0, 0, 1, 1), sheetRows: 10_000_000, sheetColumns: 5 }))),
+      "malformed",
+    ],
+    [
+      "that tells of millions of blank rows",
+      () =>
+        plain(
+          bodyOf({
+            ...sheet.post("run-bad-01", 0, "edit", []),
+            readings: Array.from({ length: 3 }, () => ({
+              ...sheet.edit(7, 0, 0, 1, 1),
+              at: { row: 0, column: 0 },
+              cells: [],
+              edited: undefined,
+              size: { rows: 1_000_000, columns: 1 },
+              sheetRows: 1_000_000,
+            })),
+          }),
+        ),
+      "malformed",
+    ],
+    [
+      "with sheets of ten million rows without columns",
+      () => {
+        const told = sheet.sheets();
+        if (told.kind !== "sheets") throw new Error("No list of sheets.");
+        const [first] = told.spreadsheet.sheets;
+        const many = Array.from({ length: 10 }, (_, at) => ({ ...first, sheetId: at, rows: 10_000_000, columns: 0 }));
+        return plain(bodyOf(withReading({ ...told, spreadsheet: { ...told.spreadsheet, sheets: many } })));
+      },
+      "malformed",
+    ],
+    [
+      "with one row twice",
+      () =>
+        plain(
+          bodyOf(
+            withReading({
+              kind: "rows",
+              readAt: [1, 2],
+              sheetId: 7,
+              rows: [
+                [0, ["x"]],
+                [0, ["y"]],
+              ],
+            }),
+          ),
+        ),
+      "malformed",
+    ],
+    [
+      "of 150,000 cells that are none",
+      () =>
+        plain(
+          bodyOf(
+            withReading({
+              ...sheet.edit(7, 0, 0, 1, 1),
+              cells: Array.from({ length: 150 }, () => Array.from({ length: 1_000 }, () => ({}))),
+            }),
+          ),
+        ),
+      "malformed",
+    ],
+    [
       "with a cell of 50,001 characters",
       () => plain(bodyOf(withReading({ ...sheet.edit(7, 0, 0, 1, 1), cells: [["x".repeat(50_001)]] }))),
       "malformed",
@@ -179,6 +244,34 @@ describe("a refusal changes nothing:", () => {
     expect(await record()).toEqual(before);
     expect((await held())[0]).toEqual(["a", "b", "c"]);
     expect(await log.head("unknown-0001")).toBeUndefined();
+  });
+});
+
+describe("a size that no spreadsheet has", () => {
+  beforeEach(async () => {
+    sheet = new SheetDouble([{ sheetId: 7, title: "One", columns: 20, rows: [["a", "b", "c"], ["d"], []] }]);
+    sheet.now = now;
+    await copy();
+  });
+
+  test("is not believed when digests tell of it: what sheets there are is asked first", async () => {
+    const { seq } = (await log.head(sheet.spreadsheetId))!;
+    const told = { kind: "digests", readAt: [now, now], sheetId: 7, axis: "rows", from: 0, to: 0, digests: "" };
+    const reading = { ...told, usedRows: 0, usedColumns: 0, sheetRows: 10_000_000 };
+    const answer = await send({ ...sheet.post("run-bad-01", 0, "edit", []), readings: [reading] });
+    if (!answer.ok) throw new Error(answer.code);
+    expect((JSON.parse(answer.answer) as PostAnswer).wants.map(({ kind }) => kind)).toContain("sheets");
+    expect((await log.head(sheet.spreadsheetId))!.seq).toBe(seq);
+  });
+
+  test("nor is a row wider than its sheet put into it", async () => {
+    const { seq } = (await log.head(sheet.spreadsheetId))!;
+    const wide = Array.from({ length: 21 }, (_, at) => at);
+    const reading = { kind: "rows", readAt: [now + 1_000, now + 1_000], sheetId: 7, rows: [[1, wide]] };
+    now += 2_000;
+    const answer = await send({ ...sheet.post("run-bad-02", 0, "edit", []), readings: [reading] });
+    expect(answer.ok).toBe(true);
+    expect((await log.head(sheet.spreadsheetId))!.seq).toBe(seq);
   });
 });
 

@@ -258,23 +258,27 @@ export function createIngest(needs: IngestNeeds): Ingest {
 
   function foldOne(waiting: Waiting, live: Live): Folded | undefined {
     const { spreadsheetId, body, round, resolve } = waiting;
-    const read = readPost(body);
-    if ("refused" in read) {
-      resolve(read.refused);
-      return undefined;
-    }
-    if (round && read.post.cause !== "call") {
-      resolve({ ok: false, code: "malformed", detail: "Not an answer to a call." });
-      return undefined;
-    }
-    // Each round is a run of its own at Google; to the relay they are one, since each was asked for after the one before.
-    const post = round ? { ...read.post, run: round.run, n: round.n } : read.post;
+    let isFolding = false;
     try {
+      const read = readPost(body);
+      if ("refused" in read) {
+        resolve(read.refused);
+        return undefined;
+      }
+      if (round && read.post.cause !== "call") {
+        resolve({ ok: false, code: "malformed", detail: "Not an answer to a call." });
+        return undefined;
+      }
+      // Each round is a run of its own at Google; to the relay they are one, since each was asked for after the one before.
+      const post = round ? { ...read.post, run: round.run, n: round.n } : read.post;
+      isFolding = true;
       return fold(waiting, live, post);
     } catch (error) {
-      // Half folded: whatever of it is still on its way to the store, this memory is never stored as a state.
-      live.isVoid = true;
-      forget(spreadsheetId);
+      if (isFolding) {
+        // Half folded: whatever of it is still on its way to the store, this memory is never stored as a state.
+        live.isVoid = true;
+        forget(spreadsheetId);
+      }
       needs.onFault(error);
       resolve({ ok: false, code: "internal", retryAfterMs: 2_000 });
       return undefined;

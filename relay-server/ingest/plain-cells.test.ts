@@ -1,7 +1,7 @@
 import { cellsReadingSchema, postSchema } from "@sheetwire/shared/protocol";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isPlainCells, isPlainPost } from "./plain-cells.ts";
+import { isPlainCells, isPlainPost, wrongInLists } from "./plain-cells.ts";
 
 const edit = {
   kind: "cells",
@@ -134,6 +134,61 @@ test("whatever the schema takes as it is, is recognised", () => {
     }),
     { numRuns: 1_000 },
   );
+});
+
+const others = [
+  {
+    kind: "rows",
+    readAt: [1, 2],
+    sheetId: 7,
+    rows: [
+      [3, ["a", { v: 1, f: "=1" }]],
+      [4, []],
+    ],
+  },
+  { kind: "alive", readAt: [1, 2], triggers: ["onEdit"], webApp: "https://example.com/exec" },
+  {
+    kind: "sheets",
+    readAt: [1, 2],
+    spreadsheet: {
+      title: "Ledger",
+      locale: "en_GB",
+      timeZone: "UTC",
+      sheets: [{ sheetId: 7, title: "Data", index: 0, rows: 10, columns: 5, hidden: false, kind: "GRID" }],
+    },
+  },
+];
+
+test("what is refused by its lists alone, the schema does not take either", () => {
+  let refused = 0;
+  const anyReading = fc.oneof(changed, ...others.map((reading) => changedFrom(reading, { want: "w-1" })));
+  expect(others.map((reading) => postSchema.safeParse({ ...post, readings: [reading] }).success)).not.toContain(false);
+  fc.assert(
+    fc.property(fc.array(anyReading, { minLength: 1, maxLength: 3 }), (readings) => {
+      const value = { ...post, readings };
+      if (wrongInLists(value) === undefined) return;
+      refused += 1;
+      expect(postSchema.safeParse(value).success).toBe(false);
+    }),
+    { numRuns: 4_000 },
+  );
+  expect(refused).toBeGreaterThan(100);
+});
+
+const manyOf = (count: number, one: unknown): unknown[] => Array.from({ length: count }, () => one);
+
+test.each([
+  ["cells that are none", { ...edit, cells: manyOf(1_000, manyOf(1_000, {})) }],
+  ["rows without numbers", { ...others[0], rows: manyOf(1_500, manyOf(500, {})) }],
+  ["more rows than any want asks for", { ...others[0], rows: manyOf(1_000_000, [1]) }],
+  ["triggers without end", { ...others[1], triggers: manyOf(1_000_000, 1) }],
+  ["sheets without end", { ...others[2], spreadsheet: { sheets: manyOf(1_000_000, {}) } }],
+])("a million %s are refused at the first, before the schema lists all of them", (_what, reading) => {
+  expect(wrongInLists({ ...post, readings: [edit, reading] })).toMatch(/^readings\.1: /);
+});
+
+test("so are a million readings", () => {
+  expect(wrongInLists({ ...post, readings: manyOf(1_000_000, 1) })).toBe("readings: too_big");
 });
 
 const sorted = (value: unknown): unknown =>

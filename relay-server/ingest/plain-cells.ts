@@ -94,17 +94,58 @@ const isText = (value: unknown): boolean => typeof value === "string" && value.l
 const isValue = (value: unknown): boolean =>
   isText(value) || value === null || typeof value === "boolean" || Number.isFinite(value);
 
-function isCells(row: unknown): boolean {
-  return Array.isArray(row) && row.length <= limits.sheetMaxColumns && row.every(isCell);
+const isCells = (row: unknown): boolean => isRowOf(row, isCell);
+const isRowOf = (row: unknown, isGood: (cell: unknown) => boolean): boolean =>
+  Array.isArray(row) && row.length <= limits.sheetMaxColumns && row.every(isGood);
+
+/** A cell as the schema leaves it. */
+function isCell(cell: unknown): boolean {
+  if (!isTakenCell(cell)) return false;
+  if (!isObject(cell)) return true;
+  const { f, d, e } = cell;
+  return countKeys(cell) === 1 + Number(f !== undefined) + Number(d !== undefined) + Number(e !== undefined);
 }
 
-function isCell(cell: unknown): boolean {
+/** A cell that the schema takes; keys that nobody knows it drops. */
+function isTakenCell(cell: unknown): boolean {
   if (typeof cell !== "object" || cell === null) return isValue(cell);
   if (!isObject(cell)) return false;
   const { v, f, d, e } = cell;
   if (!isValue(v) || !isTextOrNone(f) || !isTextOrNone(d)) return false;
-  if (e !== undefined && (typeof e !== "string" || e.length > 32)) return false;
-  return countKeys(cell) === 1 + Number(f !== undefined) + Number(d !== undefined) + Number(e !== undefined);
+  return e === undefined || (typeof e === "string" && e.length <= 32);
 }
 
 const isTextOrNone = (value: unknown): boolean => value === undefined || isText(value);
+
+/** No list beside cells and rows is longer. */
+const MOST_IN_A_LIST = limits.spreadsheetMaxSheets;
+
+/**
+ * Where a post holds what the schema cannot take, in words without contents, as far as lists go. The first that is wrong
+ * ends the search: a schema collects all of them, and of a million wrong cells it dies.
+ */
+export function wrongInLists(value: unknown): string | undefined {
+  const readings = isObject(value) ? value["readings"] : undefined;
+  if (!Array.isArray(readings)) return undefined;
+  if (readings.length > limits.postMaxReadings) return "readings: too_big";
+  for (const [index, reading] of readings.entries()) {
+    const wrong = isObject(reading) ? wrongInReading(reading) : "invalid_type";
+    if (wrong !== undefined) return `readings.${index}: ${wrong}`;
+  }
+  return undefined;
+}
+
+function wrongInReading(reading: Readonly<Record<string, unknown>>): string | undefined {
+  const { kind, cells, rows, spreadsheet, ...others } = reading;
+  if (kind === "cells" && Array.isArray(cells) && !cells.every(isTakenRow)) return "cells: invalid_type";
+  if (kind === "rows" && Array.isArray(rows)) {
+    if (rows.length > limits.wantMaxRows) return "rows: too_big";
+    if (!rows.every(isNumberedRow)) return "rows: invalid_type";
+  }
+  const lists = [...Object.values(others), ...(isObject(spreadsheet) ? Object.values(spreadsheet) : [])];
+  return lists.some((list) => Array.isArray(list) && list.length > MOST_IN_A_LIST) ? "too_big" : undefined;
+}
+
+const isTakenRow = (row: unknown): boolean => isRowOf(row, isTakenCell);
+const isNumberedRow = (row: unknown): boolean =>
+  Array.isArray(row) && row.length === 2 && isRow(row[0]) && isTakenRow(row[1]);

@@ -7,7 +7,7 @@ import {
   type RefusalCode,
 } from "@sheetwire/shared/protocol";
 import { contradictionIn } from "../wants/wants.ts";
-import { isPlainPost } from "./plain-cells.ts";
+import { isPlainPost, wrongInLists } from "./plain-cells.ts";
 
 type Refusal = { readonly ok: false; readonly code: RefusalCode; readonly detail?: string };
 
@@ -26,13 +26,19 @@ export function readPost(body: Buffer): { post: Post } | { refused: Refusal } {
     const detail = `Protocol ${protocol} is not served here: update ${side}.`;
     return { refused: { ok: false, code: "protocol-too-old", detail } };
   }
-  const parsed = isPlainPost(value) ? { success: true as const, data: value } : postSchema.safeParse(value);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    return malformed(`${issue?.path.join(".") ?? ""}: ${issue?.code ?? "not a post"}`);
-  }
-  const contradiction = contradictionIn(parsed.data);
-  return contradiction ? malformed(contradiction) : { post: parsed.data };
+  const read = isPlainPost(value) ? { post: value } : readAnyPost(value);
+  if ("refused" in read) return read;
+  const contradiction = contradictionIn(read.post);
+  return contradiction ? malformed(contradiction) : read;
+}
+
+function readAnyPost(value: unknown): { post: Post } | { refused: Refusal } {
+  const wrong = wrongInLists(value);
+  if (wrong !== undefined) return malformed(wrong);
+  const parsed = postSchema.safeParse(value);
+  if (parsed.success) return { post: parsed.data };
+  const issue = parsed.error.issues[0];
+  return malformed(`${issue?.path.join(".") ?? ""}: ${issue?.code ?? "not a post"}`);
 }
 
 const malformed = (detail: string): { refused: Refusal } => ({ refused: { ok: false, code: "malformed", detail } });

@@ -41,11 +41,13 @@ export class SheetState {
   }
 
   /**
-   * The columns as rows are held, for comparing them with column digests; undefined while any row is unknown. Costs a look
-   * at every cell.
+   * The columns as rows are held, for comparing them with column digests; undefined while any row is unknown, or with more
+   * cells than that down to the last filled row. Costs a look at every cell.
    */
-  columns(): StoredRow[] | undefined {
+  columns(maxCells: number): StoredRow[] | undefined {
     if (this.unknownRows > 0) return undefined;
+    const filled = this.rows.findLastIndex((row) => row.json !== "[]") + 1;
+    if (filled * this.sheet.columns > maxCells) return undefined;
     const columns: Row[] = Array.from({ length: this.sheet.columns }, () => []);
     this.rows.forEach((row, index) => {
       if (row.json === null || row.json === "[]") return;
@@ -60,9 +62,17 @@ export class SheetState {
   }
 
   digestOf(from: number, to: number): Digest {
-    let digest = NO_DIGEST;
-    for (let index = from; index < to; index += 1) digest = fold(digest, this.#part(index));
-    return digest;
+    let high = 0;
+    let low = 0;
+    for (let index = from; index < to; index += 1) {
+      const row = this.rows[index];
+      // Blank rows add nothing, and there may be millions of them.
+      if (row === BLANK || row === UNKNOWN) continue;
+      const part = this.#part(index);
+      high ^= part.high;
+      low ^= part.low;
+    }
+    return { high: high >>> 0, low: low >>> 0 };
   }
 
   applyCells(change: ContentOf<"cells">): void {
@@ -91,6 +101,7 @@ export class SheetState {
   applyColumns(change: ContentOf<"columns">): void {
     const { columns } = this.sheet;
     this.rows = this.rows.map((row) => {
+      if (row === BLANK) return BLANK;
       const cells = cellsOf(row);
       return cells ? storedRow(applyColumnRuns(cells, columns, change.runs), this.#seed) : UNKNOWN;
     });

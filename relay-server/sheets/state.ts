@@ -154,7 +154,7 @@ export class SpreadsheetState {
       const held = this.#sheets.get(sheet.sheetId);
       if (held) held.sheet = { ...sheet, rows: held.rows.length, columns: held.sheet.columns };
       else {
-        const rows: StoredRow[] = Array.from({ length: sheet.rows }, () => UNKNOWN);
+        const rows: StoredRow[] = Array.from<StoredRow>({ length: sheet.rows }).fill(UNKNOWN);
         this.#sheets.set(sheet.sheetId, new SheetState(sheet, rows, this.seed));
       }
     }

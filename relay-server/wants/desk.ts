@@ -20,8 +20,8 @@ export type Stamp = {
   readonly readAt: ReadAt;
   readonly run: string;
   readonly n: number;
-  readonly order: number;
-  readonly arrivedAt: number;
+  order: number;
+  arrivedAt: number;
 };
 
 /** Rows whose content is known but not believed, since the reading that arrived as number `since`. */

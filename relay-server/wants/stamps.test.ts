@@ -48,3 +48,17 @@ test("what overlaps is found, each once, however tall it is, until it is forgott
     { numRuns: 200 },
   );
 });
+
+test("the same rectangle told again by one post is remembered once, as the later", () => {
+  const stamps = new Stamps();
+  const told = (order: number, n: number): Stamp => ({ ...stampOf(order, 7, 3, 1, 0, 5), n, readAt: [9, 9] });
+  for (let order = 1; order <= 1_000; order += 1) {
+    stamps.add(told(order, 0));
+    stamps.add({ ...stampOf(order, 7, 5, 1, 0, 5), readAt: [9, 9] });
+  }
+  const area = stampOf(0, 7, 3, 1, 0, 5);
+  expect(stamps.overlapping(area).map(({ order, arrivedAt }) => [order, arrivedAt])).toEqual([[1_000, 1_000]]);
+  stamps.add(told(1_001, 1));
+  stamps.add({ ...told(1_002, 1), readAt: [10, 10] });
+  expect(stamps.overlapping(area).map(({ order }) => order)).toEqual([1_000, 1_001, 1_002]);
+});

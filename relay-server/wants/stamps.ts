@@ -13,10 +13,18 @@ export class Stamps {
   /** When the oldest may be forgotten, as far as is known. */
   #oldestAt = Number.POSITIVE_INFINITY;
 
+  /** The same rectangle read by the same post again takes the place of the one before: whatever is after the later is after both. */
   add(stamp: Stamp): void {
     let sheet = this.#sheets.get(stamp.sheetId);
     if (!sheet) this.#sheets.set(stamp.sheetId, (sheet = { bands: new Map(), tall: [] }));
     const [first, last] = bandsOf(stamp);
+    const before = last - first >= MOST_BANDS ? sheet.tall : (sheet.bands.get(first) ?? NONE);
+    const twin = twinIn(before, stamp);
+    if (twin) {
+      twin.order = stamp.order;
+      twin.arrivedAt = stamp.arrivedAt;
+      return;
+    }
     if (last - first >= MOST_BANDS) sheet.tall.push(stamp);
     else {
       for (let band = first; band <= last; band += 1) {
@@ -75,6 +83,17 @@ export class Stamps {
 }
 
 const NONE: readonly Stamp[] = [];
+
+/** What one post told stands together at the end. */
+function twinIn(held: readonly Stamp[], { run, n, top, bottom, left, right, readAt }: Stamp): Stamp | undefined {
+  for (let at = held.length - 1; at >= 0; at -= 1) {
+    const one = held[at];
+    if (!one || one.run !== run || one.n !== n) return undefined;
+    const isSamePlace = one.top === top && one.bottom === bottom && one.left === left && one.right === right;
+    if (isSamePlace && one.readAt[0] === readAt[0] && one.readAt[1] === readAt[1]) return one;
+  }
+  return undefined;
+}
 
 const bandOf = (row: number): number => Math.floor(row / BAND_ROWS);
 

@@ -49,18 +49,23 @@ export function lengthAfter(runs: readonly (RowRun | ColumnRun)[]): number {
 /** One row's cells after column runs, given how many columns the sheet had. Trailing blanks are dropped. */
 export function applyColumnRuns(row: Row, columns: number, runs: readonly ColumnRun[]): Row {
   const after: Row = [];
+  // Blanks are written when something follows them.
+  let at = 0;
   for (const run of runs) {
     if ("keep" in run) {
       const [from, count] = run.keep;
       if (from + count > columns) {
         throw new MisfitError(`Asked to keep columns ${from} to ${from + count} of ${columns}.`);
       }
-      for (let index = from; index < from + count; index += 1) after.push(row[index] ?? null);
-    } else {
-      for (let n = 0; n < run.blank; n += 1) after.push(null);
-    }
+      for (let index = from; index < Math.min(from + count, row.length); index += 1) {
+        const cell = row[index] ?? null;
+        if (cell === null) continue;
+        while (after.length < at + index - from) after.push(null);
+        after.push(cell);
+      }
+      at += count;
+    } else at += run.blank;
   }
-  while (after.length > 0 && after[after.length - 1] === null) after.pop();
   return after;
 }
 

@@ -96,7 +96,7 @@ function place(
   const stretch = { from: top, to: top + rows.length };
   const isOtherSize =
     (sheetRows !== undefined && sheetRows !== held.rows.length) ||
-    (sheetColumns !== undefined && sheetColumns !== held.sheet.columns);
+    (sheetColumns ?? Math.max(held.sheet.columns, left + widthOf(rows))) !== held.sheet.columns;
   const arrival = arrivalOf(
     fold,
     sheetId,

@@ -1,4 +1,5 @@
 /** Columns that came, went or moved, recognised by their digests. */
+import { NO_DIGEST } from "@sheetwire/shared/digest";
 import { limits } from "@sheetwire/shared/limits";
 import type { ColumnRun, RowRun } from "@sheetwire/shared/protocol";
 import { align } from "../align.ts";
@@ -29,9 +30,9 @@ export function takeColumnDigests(
   desk.columnsSince = undefined;
   desk.columnsTried = true;
   remember(fold.desk, arrival, fold.now);
-  const before = held.columns();
+  const before = held.columns(4 * limits.columnCheckMaxCells);
   const now = [...digests];
-  while (now.length < sheetColumns) now.push({ high: 0, low: 0 });
+  while (now.length < sheetColumns) now.push(NO_DIGEST);
   const found = before && align(before, now);
   if (found ? !found.moved : held.sheet.columns === sheetColumns) return;
   const runs = found ? found.runs.map(columnRun) : plainColumnRuns(held.sheet.columns, sheetColumns);

@@ -1,5 +1,5 @@
 /** Digests of rows: windows are put together to a round, which tells what moved, what changed and what is proven. */
-import { digestOfWindow, digestText, unpackDigests } from "@sheetwire/shared/digest";
+import { digestOfWindow, digestText, NO_DIGEST, unpackDigests } from "@sheetwire/shared/digest";
 import { limits } from "@sheetwire/shared/limits";
 import { announced, hasDigest } from "../../sheets/sheets.ts";
 import { align } from "../align.ts";
@@ -15,6 +15,7 @@ import {
   isBeforeLayout,
   isChecking,
   isKnownWithoutGrid,
+  isPossible,
   leaveUnproven,
   newLayout,
   wantDigests,
@@ -38,6 +39,12 @@ export function takeDigests(fold: Folding, reading: ReadingOf<"digests">, lease:
   const desk = deskOf(fold, sheetId);
   const sheetRows = reading.sheetRows ?? desk.seen.rows;
   const sheetColumns = reading.sheetColumns ?? held.sheet.columns;
+  const isOtherSize = sheetRows !== held.rows.length || sheetColumns !== held.sheet.columns;
+  if (isOtherSize && !isPossible(fold, sheetId, reading.sheetRows ?? 1, sheetColumns)) {
+    // Nothing of it is believed: what sheets there are is learned first.
+    fold.desk.sheetsSince = fold.desk.order;
+    return;
+  }
   const area =
     axis === "rows"
       ? { top: from, bottom: Math.max(to, from + 1), left: 0, right: limits.sheetMaxColumns }
@@ -105,7 +112,7 @@ function collect(
   for (const one of pieces) if (one.from <= reach) reach = Math.max(reach, one.to);
   if (reach < Math.min(usedRows, sheetRows)) return;
   const now: Digest[] = pieces.flatMap((one) => one.digests);
-  while (now.length < sheetRows) now.push({ high: 0, low: 0 });
+  while (now.length < sheetRows) now.push(NO_DIGEST);
   const readAt: ReadAt = [
     Math.min(...pieces.map((one) => one.readAt[0])),
     Math.max(...pieces.map((one) => one.readAt[1])),

@@ -1,4 +1,5 @@
 /** What all parts of a fold have in hand, and what they leave on the desk to be asked for. */
+import { limits } from "@sheetwire/shared/limits";
 import type { ChangeContent, SpreadsheetState } from "../../sheets/sheets.ts";
 import { sheetDeskOf, type Desk, type Lease, type SheetDesk } from "../desk.ts";
 import { isAfter, type Arrival } from "../placing.ts";
@@ -92,6 +93,18 @@ export function newLayout(fold: Folding, sheetId: number, desk: SheetDesk, readA
 export function isBeforeLayout(arrival: Arrival, desk: SheetDesk): boolean {
   if (arrival.lease && "layout" in arrival.lease.want && arrival.lease.want.layout !== desk.layout) return true;
   return desk.layoutStamp !== undefined && !isAfter(arrival, desk.layoutStamp);
+}
+
+/** Whether the spreadsheet can have this sheet in that size, beside those that are held, of which one may have shrunk since. */
+export function isPossible({ state }: Folding, sheetId: number, rows: number, columns: number): boolean {
+  let allRows = rows;
+  let cells = rows * columns;
+  for (const held of state.sheetStates()) {
+    if (held.sheet.sheetId === sheetId) continue;
+    allRows += held.rows.length;
+    cells += held.cellCount;
+  }
+  return allRows <= 2 * limits.spreadsheetMaxCells && cells <= 4 * limits.spreadsheetMaxCells;
 }
 
 export function isKnownWithoutGrid(fold: Folding, sheetId: number): boolean {
