@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { nextChain } from "@sheetwire/shared/digest";
+import { FIRST_CHAIN, nextChain } from "@sheetwire/shared/digest";
 import { limits } from "@sheetwire/shared/limits";
 import { downFrameSchema, type RefusalCode } from "@sheetwire/shared/protocol";
 import fc from "fast-check";
@@ -402,4 +402,27 @@ test("a frame's changes are the stored text, byte for byte", async () => {
   const text = got.frames[0]?.data.toString() ?? "";
   expect(text).toContain(entry?.json);
   expect(partsOf(entry?.json ?? "")).toHaveLength(1);
+});
+
+test("for a reader whose network takes nothing the log is not even read, and leaving ends its wait", async () => {
+  const memory = createMemoryLog({ randomId: randomUUID });
+  let reads = 0;
+  const log: ChangeLog = { ...memory, readAfter: (...asked) => ((reads += 1), memory.readAfter(...asked)) };
+  const { fanOut, faults } = stage(log);
+  await learn({ log }, "sheet-1", typed("a"), typed("b"));
+  const start = await log.head("sheet-1");
+  const { got, end } = reader();
+  got.queued = 2_000;
+  const leave = fanOut.join("sheet-1", { epoch: start?.epoch ?? "", seq: 0, chain: FIRST_CHAIN }, end);
+  await soon(() => expect(got.beginnings).toHaveLength(1));
+  await nextTurn();
+  expect(reads).toBe(0);
+  leave();
+  await nextTurn();
+  // Its network comes back when it has gone already: nobody is served.
+  got.queued = 0;
+  got.drain();
+  await nextTurn();
+  expect([reads, got.frames.length, faults.length]).toEqual([0, 0, 0]);
+  expect(fanOut.watchers("sheet-1")).toBe(0);
 });

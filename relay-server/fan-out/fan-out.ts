@@ -73,6 +73,8 @@ type Member = {
   /** Its place among the live ones, if it is one of them. */
   place: number | undefined;
   left: boolean;
+  /** Ends its wait for the network, if it is in one. */
+  wake: (() => void) | undefined;
 };
 
 type Group = {
@@ -198,6 +200,9 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
   async function readOn(group: Group, member: Member): Promise<void> {
     const { spreadsheetId } = group;
     while (!member.left) {
+      // Nothing is held for one that takes nothing.
+      await takesMore(member);
+      if (member.left) return;
       const knownBefore = group.known;
       const { position } = member;
       const entries = await log.readAfter(spreadsheetId, position.seq, PIECE_BYTES);
@@ -221,8 +226,6 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
         // Something became durable while the log was being read: read again.
         continue;
       }
-      await member.reader.drained();
-      if (member.left) return;
       const [first, ...others] = entries;
       const piece = first ? [laterPart(spreadsheetId, first, position.seq), ...others] : [];
       const tooLarge = piece.findIndex((entry) => !entry.fitsFrame);
@@ -284,6 +287,7 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
     const member = members.get(reader);
     if (!member) return false;
     member.left = true;
+    member.wake?.();
     members.delete(reader);
     // The last one takes its place, unless it was the last.
     const last = member.place === undefined ? undefined : live.pop();
@@ -301,7 +305,7 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
     join(spreadsheetId, cursor, reader) {
       const group = groups.get(spreadsheetId) ?? newGroup(spreadsheetId);
       groups.set(spreadsheetId, group);
-      const member: Member = { reader, position: NOWHERE, place: undefined, left: false };
+      const member: Member = { reader, position: NOWHERE, place: undefined, left: false, wake: undefined };
       group.members.set(reader, member);
       tellWatchers(spreadsheetId);
       void start(group, member, cursor);
@@ -324,6 +328,17 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
       }
     },
   };
+}
+
+/** Resolves when its queue is short, or it has left. */
+function takesMore(member: Member): Promise<void> {
+  return new Promise((resolve, reject) => {
+    member.wake = resolve;
+    void member.reader
+      .drained()
+      .then(resolve, reject)
+      .finally(() => (member.wake = undefined));
+  });
 }
 
 const NOWHERE: Position = { epoch: "", seq: 0 };

@@ -42,6 +42,8 @@ export type Wire = Pick<Duplex, "on" | "off" | "write" | "cork" | "uncork" | "wr
 const CLOSE_WITHIN_MS = 5_000;
 /** Frames up a second: words of a reader, far fewer in honest use. */
 const MOST_FRAMES_A_SECOND = 100;
+/** One that keeps asking and takes none of the answers is cut off with so many bytes of them. */
+const MOST_UNTAKEN_BYTES = 4 * limits.readerQueueMaxBytes;
 /** Replay goes on when the network holds less than this, in bytes. */
 const SHORT_QUEUE_BYTES = 512 * 1024;
 
@@ -119,6 +121,7 @@ class Talk implements Conversation, Deadline {
     if (this.#closeBy !== undefined) return;
     this.pinged();
     if (this.#isTooMany()) return this.refuse("rate-limited");
+    if (this.wire.writableLength > MOST_UNTAKEN_BYTES) return this.refuse("too-slow");
     const frame = isBinary ? undefined : frameFrom(data);
     if (!frame) return this.refuse("malformed");
     if (frame.kind === "ping") return this.write(PONG);
@@ -332,16 +335,24 @@ function frameFrom(data: RawData): UpFrame | undefined {
   }
 }
 
-/** Resolves when the wire's queue is short, or it is gone. */
-export function drained(wire: Pick<Wire, "on" | "off" | "writableLength" | "destroyed">): Promise<void> {
+type Draining = Pick<Wire, "on" | "off" | "writableLength" | "destroyed">;
+
+/** Resolves when the wire's queue is short, or it is gone. All who wait for one wire wait for the same. */
+export function drained(wire: Draining): Promise<void> {
   if (wire.writableLength < SHORT_QUEUE_BYTES || wire.destroyed) return Promise.resolve();
-  return new Promise((resolve) => {
+  const known = draining.get(wire);
+  if (known) return known;
+  const made = new Promise<void>((resolve) => {
     const done = (): void => {
       wire.off("drain", done);
       wire.off("close", done);
+      draining.delete(wire);
       resolve();
     };
     wire.on("drain", done);
     wire.on("close", done);
   });
+  draining.set(wire, made);
+  return made;
 }
+const draining = new WeakMap<Draining, Promise<void>>();
