@@ -39,6 +39,8 @@ export type RelayNeeds = {
   elapsed: () => number;
   /** Connections at most, where the system grants fewer than the relay would take. */
   connectionsMax?: number;
+  /** An answer of which the reader takes nothing for so long is given up, in milliseconds. */
+  stalledMs?: number | undefined;
 };
 
 export type Relay = {
@@ -162,6 +164,7 @@ export function createRelay(
     /* Takes POST /v1/spreadsheets/:spreadsheetId/posts */
     frontDoor: createPostsDoor({ ingest, metrics, elapsed, logger, onFault, headers: COMMON_HEADERS }),
     maxConnections,
+    stalledMs: needs.stalledMs,
     isStopping: () => isStopping,
   });
   /* WebSocket /v1/feed */

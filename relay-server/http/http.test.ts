@@ -11,6 +11,8 @@ import {
 } from "@sheetwire/shared/protocol";
 import { limits } from "@sheetwire/shared/limits";
 import { request } from "node:http";
+import type { Readable } from "node:stream";
+import { text as textOf } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DiskFullError } from "../log/log.ts";
 import {
@@ -21,10 +23,11 @@ import {
   openRelay,
   sheetsPost,
   signed,
+  soon,
   typed,
   type TestRelay,
 } from "../testing/testing.ts";
-import { encodingFrom } from "./snapshot.ts";
+import { encodingFrom, snapshotRoute } from "./snapshot.ts";
 
 let relay: TestRelay;
 let id: string;
@@ -505,6 +508,57 @@ describe("the snapshot", () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(await faults()).toBe(before);
     expect((await get(of("/snapshot"))).status).toBe(200);
+  });
+
+  test("versions that slow readers hold have an end: one too many is told to come again", async () => {
+    const one = letIn(relay, "sheet-versions");
+    await learn(relay, "sheet-versions", ...filled([["a"], ["b"], ["c"]], { columns: 1 }));
+    const route = snapshotRoute({ ingest: relay.ingest, elapsed: () => performance.now(), mostRows: 5 });
+    const ask = async (): Promise<Readable> => {
+      const params = { spreadsheetId: one.spreadsheetId };
+      const answer = await route.handle({ params, query: {}, headers: {}, device: undefined });
+      if (!answer.ok) throw new Error(answer.code);
+      if (!("body" in answer) || typeof answer.body === "string") throw new Error("No stream.");
+      return answer.body;
+    };
+    const slow = await ask();
+    const beside = await ask();
+    await learn(relay, "sheet-versions", typed("later"));
+    await expect(ask()).rejects.toThrow("busy");
+    beside.destroy();
+    await expect(ask()).rejects.toThrow("busy");
+    slow.destroy();
+    await soon(async () => expect(await textOf(await ask())).toContain("later"));
+  });
+
+  test("a reader that takes nothing is let go", async () => {
+    const impatient = await openRelay({ stalledMs: 400 });
+    try {
+      const one = letIn(impatient, "sheet-stalled");
+      const rows = Array.from({ length: 20_000 }, (_, row) => [`${row} `.repeat(200)]);
+      await learn(impatient, "sheet-stalled", ...filled(rows, { columns: 1 }));
+      const ask = () => {
+        const socket = createConnection(Number(new URL(impatient.url).port), "127.0.0.1");
+        const asked = { socket, isClosed: false, last: "" };
+        socket.on("close", () => (asked.isClosed = true));
+        socket.on("error", () => {});
+        socket.on("data", (data) => (asked.last = (asked.last + data.toString("latin1")).slice(-200)));
+        const head = `GET /v1/spreadsheets/sheet-stalled/snapshot HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${one.token}`;
+        socket.write(`${head}\r\nConnection: close\r\n\r\n`);
+        return asked;
+      };
+      const [stalled, other] = [ask(), ask()];
+      await soon(() => expect(stalled.last).not.toBe(""));
+      stalled.socket.pause();
+      await soon(() => expect(other.isClosed).toBe(true));
+      expect(other.last).toContain('{"end":true');
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      stalled.socket.resume();
+      await soon(() => expect(stalled.isClosed).toBe(true));
+      expect(stalled.last).not.toContain('{"end":true');
+    } finally {
+      await impatient.stop();
+    }
   });
 
   test.each([

@@ -28,6 +28,8 @@ type Needs = {
   /** Asked first, before the router: true when it has taken the request. */
   frontDoor?: (request: IncomingMessage, response: ServerResponse) => boolean;
   maxConnections: number;
+  /** An answer of which the reader takes nothing for so long is given up, in milliseconds. */
+  stalledMs?: number | undefined;
   isStopping: () => boolean;
 };
 
@@ -44,6 +46,7 @@ export function createHttp({
   onFault,
   frontDoor,
   maxConnections,
+  stalledMs = STALLED_MS,
   isStopping,
 }: Needs): FastifyInstance {
   const app = fastify({
@@ -51,6 +54,7 @@ export function createHttp({
       const server = createServer(TIMEOUTS, (request, response) => {
         if (isStopping() || !frontDoor?.(request, response)) handler(request, response);
       });
+      server.setTimeout(stalledMs);
       server.on("clientError", refuseNoHttp);
       return server;
     },
@@ -123,8 +127,15 @@ export function createHttp({
   return app;
 }
 
-/** Slow headers, a slow body, a connection that nobody uses: each ends, in milliseconds. */
+/** Longer than a connection may wait for its next request. */
+const STALLED_MS = 70_000;
+/**
+ * Slow headers, a slow body, a connection that nobody uses: each ends, in milliseconds. What the network lost is noticed
+ * where nothing is sent for long.
+ */
 const TIMEOUTS = {
+  keepAlive: true,
+  keepAliveInitialDelay: 30_000,
   headersTimeout: 10_000,
   requestTimeout: 60_000,
   keepAliveTimeout: 65_000,

@@ -22,15 +22,17 @@ const PIECE_CHARS = 64 * 1024;
 
 /** A version stays for so long after it was read last, in milliseconds: whoever was cut off dials again. */
 const VERSION_STAYS_MS = 120_000;
-/** Versions of one spreadsheet, and rows in all of them. */
+/** Versions of one spreadsheet that are kept, and rows in all that are kept; as many again in those being read. */
 const MOST_VERSIONS = 3;
 const MOST_ROWS = 20_000_000;
 
 type Kept = SnapshotVersion & { readonly digest: string; readonly rows: number; usedAt: number };
 
 /** Versions that somebody may go on reading though edits go on. */
-function createVersions(elapsed: () => number) {
+function createVersions(elapsed: () => number, mostRows: number) {
   const kept = new Map<string, Map<string, Kept>>();
+  /** How many read which. A version that is not kept any more stays as long as somebody reads it. */
+  const read = new Map<Kept, number>();
   const forget = (): void => {
     for (const [spreadsheetId, versions] of kept) {
       for (const [etag, { usedAt }] of versions) if (elapsed() - usedAt > VERSION_STAYS_MS) versions.delete(etag);
@@ -49,13 +51,26 @@ function createVersions(elapsed: () => number) {
       forget();
       const rows = version.sheets.reduce((sum, sheet) => sum + sheet.rows.length, 0);
       const one: Kept = { ...version, digest, rows, usedAt: elapsed() };
-      if (rowsKept() + rows > MOST_ROWS) return one;
+      if (rowsKept() + rows > mostRows) return one;
       const versions = kept.get(spreadsheetId) ?? new Map<string, Kept>();
       kept.set(spreadsheetId, versions.set(etag, one));
       for (const oldest of versions.keys()) if (versions.size > MOST_VERSIONS) versions.delete(oldest);
       return one;
     },
     forget,
+    /** Whether there is room for one more to read it; `end` is then to be called when that is over. */
+    begin(version: Kept): boolean {
+      const readers = read.get(version) ?? 0;
+      const rows = [...read.keys()].reduce((sum, one) => sum + one.rows, 0);
+      if (readers === 0 && rows > 0 && rows + version.rows > mostRows) return false;
+      read.set(version, readers + 1);
+      return true;
+    },
+    end(version: Kept): void {
+      const readers = read.get(version) ?? 0;
+      if (readers > 1) read.set(version, readers - 1);
+      else read.delete(version);
+    },
   };
 }
 
@@ -64,8 +79,16 @@ function createVersions(elapsed: () => number) {
  * contents: a reader that was cut off goes on behind the last row it has with `?after=sheetId:row` and `If-Match`, for two
  * minutes also when edits went on meanwhile.
  */
-export function snapshotRoute({ ingest, elapsed }: { ingest: Ingest; elapsed: () => number }): Route {
-  const versions = createVersions(elapsed);
+export function snapshotRoute({
+  ingest,
+  elapsed,
+  mostRows = MOST_ROWS,
+}: {
+  ingest: Ingest;
+  elapsed: () => number;
+  mostRows?: number;
+}): Route {
+  const versions = createVersions(elapsed, mostRows);
   setInterval(versions.forget, VERSION_STAYS_MS).unref();
   return {
     method: "GET",
@@ -98,11 +121,13 @@ export function snapshotRoute({ ingest, elapsed }: { ingest: Ingest; elapsed: ()
       if (after && !version.sheets.some((sheet) => sheet.sheetId === after.sheetId)) {
         return { ok: false, code: "version-gone" };
       }
+      if (!versions.begin(version)) return { ok: false, code: "busy", retryAfterMs: 10_000 };
       const end = JSON.stringify({ end: true, digest: version.digest });
       const plain = Readable.from(pieces(linesOf(version, after), end), {
         objectMode: false,
         highWaterMark: PIECE_CHARS,
       });
+      plain.once("close", () => versions.end(version));
       const encoding = encodingFrom(headers["accept-encoding"]);
       const type = "application/x-ndjson; charset=utf-8";
       if (!encoding) return { ok: true, type, headers: common, body: plain };

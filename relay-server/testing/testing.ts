@@ -34,6 +34,7 @@ export async function openRelay(
     now?: () => number;
     wrapLog?: (log: ChangeLog) => ChangeLog;
     webAppOrigins?: readonly string[];
+    stalledMs?: number;
   } = {},
 ): Promise<TestRelay> {
   const lines: string[] = [];
@@ -53,7 +54,7 @@ export async function openRelay(
   const elapsed = (): number => performance.now() + skipped;
   const relay = createRelay(
     { host: "127.0.0.1", port: 0, webAppOrigins: options.webAppOrigins ?? [] },
-    { log, access, ingest, logger, metrics, now, elapsed },
+    { log, access, ingest, logger, metrics, now, elapsed, stalledMs: options.stalledMs },
   );
   const url = await relay.listen();
   return {
