@@ -24,7 +24,7 @@ import {
 import type { Ingest } from "./ingest/ingest.ts";
 import { createKeeper, DamagedError, type ChangeLog } from "./log/log.ts";
 import { createFeed } from "./socket/socket.ts";
-import type { Logger, Metrics } from "./telemetry/telemetry.ts";
+import { createRefusalLines, type Logger, type Metrics } from "./telemetry/telemetry.ts";
 import { VERSION } from "./version.ts";
 
 export type RelayNeeds = {
@@ -154,15 +154,25 @@ export function createRelay(
   ];
   /* GET /v1/openapi.json */
   routes.push(openapiRoute(VERSION, routes));
+  const tellRefused = createRefusalLines(logger, elapsed);
   const app = createHttp({
     routes,
     access,
     metrics,
     logger,
+    tellRefused,
     elapsed,
     onFault,
     /* Takes POST /v1/spreadsheets/:spreadsheetId/posts */
-    frontDoor: createPostsDoor({ ingest, metrics, elapsed, logger, onFault, headers: COMMON_HEADERS }),
+    frontDoor: createPostsDoor({
+      ingest,
+      metrics,
+      elapsed,
+      logger,
+      tellRefused,
+      onFault,
+      headers: COMMON_HEADERS,
+    }),
     maxConnections,
     stalledMs: needs.stalledMs,
     isStopping: () => isStopping,

@@ -531,29 +531,23 @@ describe("the snapshot", () => {
     await soon(async () => expect(await textOf(await ask())).toContain("later"));
   });
 
-  test("a reader that takes nothing is let go", async () => {
-    const impatient = await openRelay({ stalledMs: 400 });
+  test("a reader that takes nothing is let go", { timeout: 30_000 }, async () => {
+    const impatient = await openRelay({ stalledMs: 2_500 });
     try {
       const one = letIn(impatient, "sheet-stalled");
       const rows = Array.from({ length: 20_000 }, (_, row) => [`${row} `.repeat(200)]);
       await learn(impatient, "sheet-stalled", ...filled(rows, { columns: 1 }));
-      const ask = () => {
-        const socket = createConnection(Number(new URL(impatient.url).port), "127.0.0.1");
-        const asked = { socket, isClosed: false, last: "" };
-        socket.on("close", () => (asked.isClosed = true));
-        socket.on("error", () => {});
-        socket.on("data", (data) => (asked.last = (asked.last + data.toString("latin1")).slice(-200)));
-        const head = `GET /v1/spreadsheets/sheet-stalled/snapshot HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${one.token}`;
-        socket.write(`${head}\r\nConnection: close\r\n\r\n`);
-        return asked;
-      };
-      const [stalled, other] = [ask(), ask()];
+      const socket = createConnection(Number(new URL(impatient.url).port), "127.0.0.1");
+      const stalled = { isClosed: false, last: "" };
+      socket.on("close", () => (stalled.isClosed = true));
+      socket.on("error", () => {});
+      socket.on("data", (data) => (stalled.last = (stalled.last + data.toString("latin1")).slice(-200)));
+      const head = `GET /v1/spreadsheets/sheet-stalled/snapshot HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${one.token}`;
+      socket.write(`${head}\r\nConnection: close\r\n\r\n`);
       await soon(() => expect(stalled.last).not.toBe(""));
-      stalled.socket.pause();
-      await soon(() => expect(other.isClosed).toBe(true));
-      expect(other.last).toContain('{"end":true');
-      await new Promise((resolve) => setTimeout(resolve, 1_500));
-      stalled.socket.resume();
+      socket.pause();
+      await new Promise((resolve) => setTimeout(resolve, 5_000));
+      socket.resume();
       await soon(() => expect(stalled.isClosed).toBe(true));
       expect(stalled.last).not.toContain('{"end":true');
     } finally {

@@ -5,7 +5,7 @@ import { problemOf, refusals, type RefusalCode } from "@sheetwire/shared/protoco
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Access, Device } from "../access/access.ts";
 import { DamagedError, DiskFullError } from "../log/log.ts";
-import type { Logger, Metrics } from "../telemetry/telemetry.ts";
+import type { Logger, Metrics, TellRefused } from "../telemetry/telemetry.ts";
 import type { Refused, Route } from "./route.ts";
 
 export { changesRoute } from "./changes.ts";
@@ -23,6 +23,7 @@ type Needs = {
   access: Access;
   metrics: Metrics;
   logger: Logger;
+  tellRefused: TellRefused;
   elapsed: () => number;
   onFault: (error: unknown) => void;
   /** Asked first, before the router: true when it has taken the request. */
@@ -42,6 +43,7 @@ export function createHttp({
   access,
   metrics,
   logger,
+  tellRefused,
   elapsed,
   onFault,
   frontDoor,
@@ -87,7 +89,7 @@ export function createHttp({
     if (ms !== undefined) metrics.requestSeconds.observe({ route }, ms / 1000);
     const line = { route, method: request.method, status: reply.statusCode, ms };
     if (reply.statusCode >= 500) logger.warn(line, "request failed");
-    else if (reply.statusCode >= 400) logger.info(line, "request refused");
+    else if (reply.statusCode >= 400) tellRefused(line);
     else logger.debug(line, "request");
   });
   app.setNotFoundHandler((_request, reply) => refuse(reply, { ok: false, code: "not-found" }));

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { limits } from "@sheetwire/shared/limits";
 import { problemOf, refusals } from "@sheetwire/shared/protocol";
 import type { Ingest, IngestResult } from "../ingest/ingest.ts";
-import type { Logger, Metrics } from "../telemetry/telemetry.ts";
+import type { Logger, Metrics, TellRefused } from "../telemetry/telemetry.ts";
 import type { Asked, Refused, Route } from "./route.ts";
 
 type Needs = { ingest: Ingest; metrics: Metrics; elapsed: () => number };
@@ -61,9 +61,14 @@ type Reading = { bytes: number; readonly giveUp: () => void };
  * holds the room with bodies that never end thus keeps nobody else out.
  */
 export function createPostsDoor(
-  needs: Needs & { logger: Logger; onFault: (error: unknown) => void; headers: Readonly<Record<string, string>> },
+  needs: Needs & {
+    logger: Logger;
+    tellRefused: TellRefused;
+    onFault: (error: unknown) => void;
+    headers: Readonly<Record<string, string>>;
+  },
 ) {
-  const { metrics, logger, onFault, headers: common } = needs;
+  const { metrics, logger, tellRefused, onFault, headers: common } = needs;
   const refusedOn = new WeakMap<Socket, number>();
   /** The oldest first. */
   const readings = new Set<Reading>();
@@ -92,7 +97,7 @@ export function createPostsDoor(
     metrics.requested(ROUTE, "POST", status);
     const line = { route: ROUTE, method: "POST", status };
     if (status >= 500) logger.warn(line, "request failed");
-    else logger.info(line, "request refused");
+    else tellRefused(line);
   }
 
   async function conclude(
