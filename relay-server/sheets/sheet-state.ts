@@ -136,6 +136,7 @@ export class SheetState {
     this.unknownRows = 0;
     this.formulaRows = 0;
     for (const row of this.rows) {
+      if (row === BLANK) continue;
       if (row.json === null) this.unknownRows += 1;
       else if (holdsFormula(row)) this.formulaRows += 1;
     }
