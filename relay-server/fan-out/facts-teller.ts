@@ -19,7 +19,7 @@ type Needs = {
   fanOut: {
     watched(): readonly string[];
     watchers(spreadsheetId: string): number;
-    readersOf(spreadsheetId: string): readonly { tell(status: string): void }[];
+    readersOf(spreadsheetId: string): readonly { tell(status: string): void; queuedBytes(): number }[];
   };
   factsOf: (spreadsheetId: string) => Promise<RelayFacts>;
   elapsed: () => number;
@@ -27,6 +27,8 @@ type Needs = {
 };
 
 /** Tells readers how the sync stands: soon after facts changed, and now and then anyway. One timer for all. */
+const MOST_QUEUED_BYTES = 64 * 1024;
+
 export function createFactsTeller({ fanOut, factsOf, elapsed, onFault }: Needs): FactsTeller {
   const changed = new Set<string>();
   const toldAt = new Map<string, number>();
@@ -35,7 +37,10 @@ export function createFactsTeller({ fanOut, factsOf, elapsed, onFault }: Needs):
     try {
       const facts = await factsOf(spreadsheetId);
       const status = JSON.stringify({ kind: "status", spreadsheetId, facts });
-      for (const reader of fanOut.readersOf(spreadsheetId)) reader.tell(status);
+      for (const reader of fanOut.readersOf(spreadsheetId)) {
+        // A later one says the same and more: one whose network takes nothing is not sent any.
+        if (reader.queuedBytes() < MOST_QUEUED_BYTES) reader.tell(status);
+      }
     } catch (error) {
       onFault(error);
     }

@@ -1,11 +1,16 @@
 import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join as joinPath } from "node:path";
 import { FIRST_CHAIN, nextChain } from "@sheetwire/shared/digest";
 import { limits } from "@sheetwire/shared/limits";
 import { downFrameSchema, type RefusalCode } from "@sheetwire/shared/protocol";
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
 import { createMemoryLog } from "../log/engines/memory.ts";
+import { createSqliteLog } from "../log/engines/sqlite.ts";
 import { partsOf, type ChangeLog, type Entry } from "../log/log.ts";
+import { openStore } from "../store/store.ts";
 import { learn, typed, soon } from "../testing/testing.ts";
 import { createFactsTeller, createFanOut, type Beginning, type FanOut, type Reader } from "./fan-out.ts";
 
@@ -425,4 +430,124 @@ test("for a reader whose network takes nothing the log is not even read, and lea
   await nextTurn();
   expect([reads, got.frames.length, faults.length]).toEqual([0, 0, 0]);
   expect(fanOut.watchers("sheet-1")).toBe(0);
+});
+
+/** A log in the embedded database, and the way to reach its rows. */
+function stored() {
+  const folder = mkdtempSync(joinPath(tmpdir(), "sheetwire-fan-out-"));
+  const store = openStore(joinPath(folder, "s.db"), "normal");
+  const log = createSqliteLog(store, { randomId: randomUUID, onFault: () => {}, as: "owner" });
+  return {
+    log,
+    store,
+    end() {
+      store.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+test("a reader that replays while its damaged log begins anew is told of the new life, and the relay goes on", async () => {
+  const { log: inner, store, end: close } = stored();
+  try {
+    const start = await inner.create("sheet-1");
+    for (const text of ["a", "b", "c", "d"]) await learn({ log: inner }, "sheet-1", typed(text));
+    await inner.kept("sheet-1");
+    store.db.exec("UPDATE frames SET crc = crc + 1 WHERE last_seq = 3");
+    let reads = 0;
+    // Damage is met while the log is being restarted; a loop of promises alone would never end this test.
+    const log: ChangeLog = {
+      ...inner,
+      async readAfter(spreadsheetId, seq) {
+        reads += 1;
+        if (reads === 2) await inner.restart(spreadsheetId);
+        if (reads > 200) await nextTurn();
+        return inner.readAfter(spreadsheetId, reads === 2 ? 2 : seq, 1);
+      },
+    };
+    const { fanOut } = stage(log);
+    const { got, end } = reader();
+    fanOut.join("sheet-1", { epoch: start.epoch, seq: 0, chain: start.chain }, end);
+    await soon(() => expect(got.beginnings).toHaveLength(2));
+    expect(got.beginnings[1]?.head.epoch).toBe((await inner.head("sheet-1"))?.epoch);
+    expect(reads).toBeLessThan(20);
+    fanOut.stop();
+  } finally {
+    close();
+  }
+});
+
+test("a trim under a reader that replays is no damage", async () => {
+  const { log: inner, end: close } = stored();
+  try {
+    const start = await inner.create("sheet-1");
+    for (const text of ["a", "b", "c", "d", "e", "f"]) await learn({ log: inner }, "sheet-1", typed(text));
+    await inner.kept("sheet-1");
+    const { fanOut, faults } = stage({ ...inner, readAfter: (id, seq) => inner.readAfter(id, seq, 1) });
+    const { got, end } = reader();
+    got.queued = 2_000;
+    fanOut.join("sheet-1", { epoch: start.epoch, seq: 0, chain: start.chain }, end);
+    await soon(() => expect(got.beginnings).toHaveLength(1));
+    const head = await inner.head("sheet-1");
+    if (head) await inner.saveState("sheet-1", { head, lines: [] });
+    await inner.trim("sheet-1", 4);
+    got.queued = 0;
+    got.drain();
+    await soon(() => expect(got.refetched.map(({ reason }) => reason)).toEqual(["history-gone"]));
+    expect(faults).toEqual([]);
+    fanOut.stop();
+  } finally {
+    close();
+  }
+});
+
+test("a turn that brings more than a queue may hold is read from the log, and ends nobody", async () => {
+  const { log, fanOut } = stage();
+  const { got, end } = reader();
+  fanOut.join("sheet-1", undefined, end);
+  await learn({ log }, "sheet-1", typed("a"));
+  await soon(() => expect(got.seqs()).toEqual([1]));
+  const cells = Array.from({ length: 15 }, () => ["x".repeat(49_000)]);
+  const large = { kind: "cells" as const, sheetId: 7, at: { row: 0, column: 0 }, cells };
+  await learn({ log }, "sheet-1", ...Array.from({ length: 13 }, () => large));
+  await soon(() => expect(got.seqs()).toEqual(upTo(14)));
+  expect(got.ended).toBeUndefined();
+});
+
+test("a reader whose delivery throws is ended, and takes nothing from the others", async () => {
+  const { log, fanOut, faults } = stage();
+  const [bad, good] = [reader(), reader()];
+  for (const { end } of [bad, good]) fanOut.join("sheet-1", undefined, end);
+  await soon(() => expect(good.got.beginnings).toHaveLength(1));
+  await nextTurn();
+  bad.end.deliver = () => {
+    throw new Error("a fault of ours");
+  };
+  await learn({ log }, "sheet-1", typed("a"));
+  await learn({ log }, "sheet-1", typed("b"));
+  await soon(() => expect(good.got.seqs()).toEqual([1, 2]));
+  expect(bad.got.ended).toBe("internal");
+  expect(faults).toHaveLength(1);
+});
+
+test("status is not sent to a reader that takes nothing", async () => {
+  const { fanOut } = stage();
+  const [stuck, other] = [reader(), reader()];
+  stuck.got.queued = 100_000;
+  for (const { end } of [stuck, other]) fanOut.join("sheet-1", undefined, end);
+  await soon(() => expect(other.got.beginnings).toHaveLength(1));
+  const facts = {
+    script: { answerers: [], triggers: [] },
+    allowance: { spentMs: 0, limitMs: 1 },
+    sweep: { openRows: 0, unprovenRows: 0 },
+    healed: { count: 0 },
+    watchers: 2,
+    relay: { version: "1", protocol: 1 },
+  };
+  const elapsed = (): number => performance.now();
+  const teller = createFactsTeller({ fanOut, factsOf: async () => facts, elapsed, onFault: () => {} });
+  teller.changed("sheet-1");
+  await soon(() => expect(other.got.told).toHaveLength(1));
+  expect(stuck.got.told).toEqual([]);
+  teller.stop();
 });

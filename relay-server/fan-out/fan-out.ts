@@ -94,6 +94,8 @@ type Group = {
 /** Replay reads the log in pieces of about this size, in bytes. */
 const PIECE_BYTES = 256 * 1024;
 const RECENT = 256;
+/** Replay goes on when a reader's network holds less than this, in bytes. */
+export const SHORT_QUEUE_BYTES = 512 * 1024;
 /**
  * The queues of so many readers are looked at before any of them is written to: their memory is then fetched at once instead
  * of one after the other. With a thousand readers those waits are a twentieth of a delivery.
@@ -127,22 +129,35 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
     group.pending = [];
     const first = entries[0];
     if (!first || !known || live.length === 0) return;
-    // What no frame holds is met on the way through the log.
-    const fits = entries.every((entry) => entry.fitsFrame);
+    // What no frame holds, and more than any queue may, is met on the way through the log.
+    const room = limits.readerQueueMaxBytes - entries.reduce((sum, entry) => sum + entry.frame.length, 0);
+    const fits = room > 0 && entries.every((entry) => entry.fitsFrame);
     if (!fits || group.held.epoch !== known.epoch || group.held.seq !== first.firstSeq - 1) return fallBack(group);
     group.held = known;
-    const room = limits.readerQueueMaxBytes - entries.reduce((sum, entry) => sum + entry.frame.length, 0);
     const slow: Reader[] = [];
+    const broken: Reader[] = [];
     for (let from = 0; from < live.length; from += LOOKED_AT_TOGETHER) {
       const some = live.slice(from, from + LOOKED_AT_TOGETHER);
       const late = some.filter((reader) => reader.queuedBytes() > room);
-      for (const reader of some) if (late.length === 0 || !late.includes(reader)) reader.deliver(entries);
+      for (const reader of some) {
+        if (late.length > 0 && late.includes(reader)) continue;
+        try {
+          reader.deliver(entries);
+        } catch (error) {
+          onFault(error);
+          broken.push(reader);
+        }
+      }
       slow.push(...late);
     }
-    onDelivered?.((live.length - slow.length) * entries.length);
+    onDelivered?.((live.length - slow.length - broken.length) * entries.length);
     for (const reader of slow) {
       letGo(group, reader);
       reader.end("too-slow");
+    }
+    for (const reader of broken) {
+      letGo(group, reader);
+      reader.end("internal");
     }
   }
 
@@ -186,8 +201,10 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
         } catch (error) {
           // What is damaged is never sent: the reader takes a snapshot instead, and goes on behind it.
           if (!(error instanceof DamagedError)) throw error;
-          onFault(error);
-          await skip(group, member, "history-damaged");
+          // What was dropped while this reader was on its way is not damaged.
+          const isTrimmed = member.position.seq < (await log.floor(group.spreadsheetId));
+          if (!isTrimmed) onFault(error);
+          await skip(group, member, isTrimmed ? "history-gone" : "history-damaged");
         }
       }
     } catch (error) {
@@ -226,6 +243,12 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
         // Something became durable while the log was being read: read again.
         continue;
       }
+      if (member.reader.queuedBytes() >= SHORT_QUEUE_BYTES) {
+        // Others share its network, and were woken by the same drain. In another turn: the close of one that was just cut
+        // has yet to be heard.
+        await new Promise((resolve) => setImmediate(resolve));
+        continue;
+      }
       const [first, ...others] = entries;
       const piece = first ? [laterPart(spreadsheetId, first, position.seq), ...others] : [];
       const tooLarge = piece.findIndex((entry) => !entry.fitsFrame);
@@ -244,7 +267,8 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
   /** Changes that cannot be sent: everything up to the head is in the snapshot that the reader now takes. */
   async function skip(group: Group, member: Member, reason: string): Promise<void> {
     const head = await log.head(group.spreadsheetId);
-    if (member.left || head?.epoch !== member.position.epoch) return;
+    if (member.left) return;
+    if (head?.epoch !== member.position.epoch) return beginAgain(group, member);
     member.position = head;
     member.reader.refetch(reason, head);
   }

@@ -141,3 +141,31 @@ test("a reader that stops reading is cut off before it holds more than its share
   stream.answer.resume();
   await soon(() => expect(stream.hasEnded()).toBe(true));
 });
+
+test("access that changes again and again while a revoked stream's goodbye is stuck ends nothing else", async () => {
+  await learn(relay, id, typed("a"));
+  const stream = await follow();
+  await soon(() => expect(stream.events[0]?.event).toBe("watching"));
+  stream.answer.socket.pause();
+  const uncaught: unknown[] = [];
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", (error) => uncaught.push(error));
+  try {
+    const cells = Array.from({ length: 20 }, () => ["x".repeat(49_000)]);
+    for (let at = 0; at < 7; at += 1) {
+      await learn({ log: relay.log }, id, { kind: "cells", sheetId: 7, at: { row: 0, column: 0 }, cells });
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    relay.access.revokeDevice(id, deviceId);
+    for (let at = 0; at < 4; at += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      relay.access.addDevice(id, `another ${at}`, ["read"]);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  } finally {
+    process.removeAllListeners("uncaughtException");
+    for (const one of others) process.on("uncaughtException", one);
+  }
+  expect(uncaught).toEqual([]);
+});

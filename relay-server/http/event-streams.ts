@@ -24,7 +24,7 @@ export function createEventStreams(needs: { fanOut: FanOut; access: Access; metr
   const heartbeat = setInterval(() => {
     for (const { response } of open) {
       // One that takes not even comments is ended by its queue, not fed further.
-      if (!response.writableNeedDrain) response.write(":\n\n");
+      if (!response.writableEnded && !response.writableNeedDrain) response.write(":\n\n");
     }
   }, HEARTBEAT_MS);
   heartbeat.unref();
@@ -35,6 +35,7 @@ export function createEventStreams(needs: { fanOut: FanOut; access: Access; metr
       response.flushHeaders();
       const end = (code: RefusalCode): void => {
         leave();
+        if (response.writableEnded || response.destroyed) return;
         // One that takes nothing would not take the goodbye either.
         if (code === "too-slow") return void response.destroy();
         const { nextStep } = refusals[code];

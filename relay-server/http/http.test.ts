@@ -510,6 +510,20 @@ describe("the snapshot", () => {
     expect((await get(of("/snapshot"))).status).toBe(200);
   });
 
+  test("is never older than the place from which changes follow, also when contents are again what they were", async () => {
+    const one = letIn(relay, "sheet-again");
+    const take = async (): Promise<number> => {
+      const answer = await fetch(`${relay.url}/v1/spreadsheets/sheet-again/snapshot`, bearer(one.token));
+      return snapshotHeadSchema.parse(JSON.parse((await answer.text()).split("\n")[0] ?? "")).seq;
+    };
+    await learn(relay, "sheet-again", ...filled([["a"], ["b"]], { columns: 1 }));
+    expect(await take()).toBe(2);
+    await learn(relay, "sheet-again", typed("x"));
+    expect(await take()).toBe(3);
+    await learn(relay, "sheet-again", typed("a"));
+    expect(await take()).toBe(4);
+  });
+
   test("versions that slow readers hold have an end: one too many is told to come again", async () => {
     const one = letIn(relay, "sheet-versions");
     await learn(relay, "sheet-versions", ...filled([["a"], ["b"], ["c"]], { columns: 1 }));

@@ -112,7 +112,9 @@ export function snapshotRoute({
       const etag = isCurrent ? current : plainTag(wanted);
       // Of an earlier life of the log nothing is served: its numbers mean something else now.
       const isOfThisLife = etag.startsWith(`"${state.head.epoch}-`);
-      const held = isOfThisLife ? versions.find(spreadsheetId, etag) : undefined;
+      const kept = isOfThisLife ? versions.find(spreadsheetId, etag) : undefined;
+      // The same contents at an earlier place in the log: a reader would be sent behind where its changes follow.
+      const held = isCurrent && kept?.head !== JSON.stringify(state.snapshotHead()) ? undefined : kept;
       if (!held && !isCurrent) return { ok: false, code: "version-gone" };
       const common = { etag, "cache-control": "private, no-cache", vary: "Accept-Encoding, Authorization" };
       const known = headers["if-none-match"];

@@ -10,7 +10,7 @@ import {
 } from "@sheetwire/shared/protocol";
 import type { RawData, WebSocket } from "ws";
 import type { Access } from "../access/access.ts";
-import type { Beginning, FanOut, Reader } from "../fan-out/fan-out.ts";
+import { SHORT_QUEUE_BYTES, type Beginning, type FanOut, type Reader } from "../fan-out/fan-out.ts";
 import { textFrame, type Entry } from "../log/log.ts";
 import type { Logger, Metrics } from "../telemetry/telemetry.ts";
 import type { createTimerWheel, Deadline } from "./timer-wheel.ts";
@@ -40,12 +40,10 @@ export type Wire = Pick<Duplex, "on" | "off" | "write" | "cork" | "uncork" | "wr
 
 /** A socket that was told goodbye is cut after this long, in milliseconds. */
 const CLOSE_WITHIN_MS = 5_000;
-/** Frames up a second: words of a reader, far fewer in honest use. */
-const MOST_FRAMES_A_SECOND = 100;
+/** Frames up a second: one that dials again may take up all its watches at once, each in two words. */
+const MOST_FRAMES_A_SECOND = 2 * limits.socketMaxWatches + 20;
 /** One that keeps asking and takes none of the answers is cut off with so many bytes of them. */
 const MOST_UNTAKEN_BYTES = 4 * limits.readerQueueMaxBytes;
-/** Replay goes on when the network holds less than this, in bytes. */
-const SHORT_QUEUE_BYTES = 512 * 1024;
 
 /** Holds one conversation with one reader: hello first, then watches, each to its end. */
 export function converse(

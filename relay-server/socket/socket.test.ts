@@ -130,7 +130,7 @@ describe("a conversation", () => {
 
   test("ends when far too many frames come", async () => {
     const client = await greet(relay.url, token);
-    for (let at = 0; at < 200; at += 1) client.say({ kind: "ping" });
+    for (let at = 0; at < 400; at += 1) client.say({ kind: "ping" });
     expect((await client.closed).code).toBe(refusals["rate-limited"].closeCode);
   });
 
@@ -376,4 +376,61 @@ describe("stopping", () => {
     expect(seqsOf(again.frames)).toEqual([2]);
     await next.stop();
   });
+});
+
+test("a reader may take up as many watches as welcome says, at once", async () => {
+  const known = Array.from({ length: limits.socketMaxWatches }, (_, at) => letIn(relay, `sheet-many-${at}`));
+  const client = await greet(relay.url, token);
+  for (const one of known) client.say({ kind: "watch", spreadsheetId: one.spreadsheetId, token: one.token });
+  const answered = () => client.frames.filter(({ kind }) => kind === "watching" || kind === "refused");
+  await soon(() => expect(answered()).toHaveLength(known.length));
+  expect(answered().filter(({ kind }) => kind === "refused")).toEqual([]);
+});
+
+test("a refused upgrade is let go, whatever its other end does, and keeps no relay from stopping", async () => {
+  const another = await openRelay();
+  const head = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13";
+  const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+  const ask = `GET /nowhere HTTP/1.1\r\nHost: x\r\n${head}\r\n${key}\r\n\r\n`;
+  const sockets = [true, false].map((allowHalfOpen) =>
+    connect({ port: Number(new URL(another.url).port), host: "127.0.0.1", allowHalfOpen }),
+  );
+  for (const socket of sockets) {
+    socket.on("error", () => {});
+    socket.write(ask);
+    await new Promise((resolve) => socket.once("data", resolve));
+  }
+  sockets[1]?.write("x");
+  sockets[1]?.destroy();
+  const stopped = another.stop().then(() => true);
+  const isStopped = await Promise.race([stopped, new Promise((resolve) => setTimeout(() => resolve(false), 12_000))]);
+  for (const socket of sockets) socket.destroy();
+  expect(isStopped).toBe(true);
+});
+
+test("one socket whose many watches resume at once is not called too slow while it reads", async () => {
+  const cells = Array.from({ length: 5 }, () => ["x".repeat(49_000)]);
+  const large = { kind: "cells" as const, sheetId: 7, at: { row: 0, column: 0 }, cells };
+  const known = Array.from({ length: 60 }, (_, at) => letIn(relay, `sheet-large-${at}`));
+  const cursors: Awaited<ReturnType<typeof relay.log.create>>[] = [];
+  for (const { spreadsheetId } of known) {
+    cursors.push(await relay.log.create(spreadsheetId));
+    for (let at = 0; at < 4; at += 1) await learn(relay, spreadsheetId, large);
+  }
+  const client = await greet(relay.url, token);
+  client.say({ kind: "watch", spreadsheetId: id });
+  await client.until("watching");
+  known.forEach((one, at) => {
+    client.say({ kind: "watch", spreadsheetId: one.spreadsheetId, token: one.token, cursor: cursors[at] });
+  });
+  for (let at = 0; at < 100; at += 1) {
+    await learn(relay, id, typed(`${at}`));
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  await soon(() =>
+    expect(
+      seqsOf(client.frames.filter((frame) => frame.kind === "changes" && frame.spreadsheetId === id)),
+    ).toHaveLength(100),
+  );
+  expect(client.frames.filter(({ kind }) => kind === "refused")).toEqual([]);
 });

@@ -83,6 +83,8 @@ function destroy(this: Duplex): void {
 function refuse(socket: Duplex, code: RefusalCode, detail?: string): void {
   const problem = problemOf(code, detail ? { detail } : {});
   const body = JSON.stringify(problem);
+  // Nobody reads it any more, so its end would never be seen.
+  socket.once("finish", destroy);
   socket.end(
     `HTTP/1.1 ${problem.status} Refused\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
