@@ -243,8 +243,13 @@ export function createIngest(needs: IngestNeeds): Ingest {
 
   /** The others go on while this one's state is read from the store. */
   function loadFor(spreadsheetId: string): void {
-    lives.of(spreadsheetId, true).then(
-      () => {
+    // One that was removed meanwhile is not brought back by what waited.
+    lives.of(spreadsheetId, needs.keysOf(spreadsheetId).length > 0).then(
+      (live) => {
+        if (!live) {
+          for (const one of lanes.clear(spreadsheetId)) one.resolve({ ok: false, code: "busy", retryAfterMs: 200 });
+          return;
+        }
         lanes.letGo(spreadsheetId);
         if (lanes.hasTurn) turning ??= turns();
       },
@@ -323,7 +328,12 @@ export function createIngest(needs: IngestNeeds): Ingest {
     return { waiting, append, live, answer };
   }
 
-  async function commit(mine: readonly Folded[]): Promise<void> {
+  async function commit(all: readonly Folded[]): Promise<void> {
+    // Where a later fold broke off the desk tells of it too: they come again, onto what is durable.
+    for (const { waiting, live } of all)
+      if (live.isVoid) waiting.resolve({ ok: false, code: "busy", retryAfterMs: 200 });
+    const mine = all.filter(({ live }) => !live.isVoid);
+    if (mine.length === 0) return;
     const liveOf = new Map(mine.map(({ append, live }) => [append.spreadsheetId, live]));
     try {
       const desks = new Map([...liveOf].map(([spreadsheetId, live]) => [spreadsheetId, storeDesk(live.desk)] as const));
@@ -357,7 +367,13 @@ export function createIngest(needs: IngestNeeds): Ingest {
   }
 
   function tell(spreadsheetId: string): void {
-    for (const listener of listeners) listener(spreadsheetId);
+    for (const listener of listeners) {
+      try {
+        listener(spreadsheetId);
+      } catch (error) {
+        needs.onFault(error);
+      }
+    }
   }
 
   async function durable(spreadsheetId: string): Promise<Live | undefined> {

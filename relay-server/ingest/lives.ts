@@ -2,7 +2,7 @@
 import { FIRST_CHAIN } from "@sheetwire/shared/digest";
 import { limits } from "@sheetwire/shared/limits";
 import type { Change } from "@sheetwire/shared/protocol";
-import { DamagedError, partsOf, type ChangeLog, type Head } from "../log/log.ts";
+import { DamagedError, HeadMovedError, partsOf, type ChangeLog, type Head } from "../log/log.ts";
 import { SpreadsheetState } from "../sheets/sheets.ts";
 import { emptyDesk, loadDesk, type Desk } from "../wants/wants.ts";
 
@@ -59,6 +59,7 @@ export function createLives({ log, startedAt, onFault, onDamage }: Needs) {
     try {
       return await load(spreadsheetId, create);
     } catch (error) {
+      if (error instanceof HeadMovedError) return load(spreadsheetId, create);
       if (!(error instanceof DamagedError)) throw error;
       onDamage(error);
       await log.restart(spreadsheetId);

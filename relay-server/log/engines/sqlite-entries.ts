@@ -125,6 +125,19 @@ export function createEntryRows(db: DatabaseSync) {
     dropThrough: (key: number, seq: number, most: number): number =>
       Number(sql.dropThrough.run(key, seq, most).changes),
 
+    /** Keys that have entries and no record. */
+    keysWithoutRecord(): number[] {
+      const next = db.prepare("SELECT min(spreadsheet_key) AS key FROM frames WHERE spreadsheet_key > ?");
+      const known = db.prepare("SELECT 1 FROM spreadsheets WHERE key = ?");
+      const found: number[] = [];
+      for (let key = -1; ;) {
+        const row = next.get(key)?.["key"];
+        if (row === null || row === undefined) return found;
+        key = Number(row);
+        if (!known.get(key)) found.push(key);
+      }
+    },
+
     hasAny: (key: number): boolean => sql.first.get(key) !== undefined,
 
     /** The first damaged place after `seq`, if any, in at most `rows` rows; and where the look ended. */

@@ -8,7 +8,7 @@ import type { DatabaseSync } from "node:sqlite";
 import * as z from "zod";
 import { RowDamagedError } from "../../store/store.ts";
 import { chainInside, indexAfter, joinEntries } from "../entry.ts";
-import { Entry } from "../log.ts";
+import { DamagedError, Entry } from "../log.ts";
 import { JOINED_BYTES, type EntryRows } from "./sqlite-entries.ts";
 
 /** What a commit brought to one spreadsheet. */
@@ -168,6 +168,9 @@ export function createJournal(
       for (; some.length === 0 || isJoined; count += 1) {
         const held = loose.held[count];
         if (!held || held.id > through) break;
+        // Behind a hole another one begins.
+        const before = some.at(-1);
+        if (before && held.entry.firstSeq !== before.lastSeq + 1) break;
         const { length } = held.entry.frame;
         if (some.length > 0 && size + length > JOINED_BYTES) break;
         some.push(held.entry);
@@ -257,9 +260,16 @@ export function createJournal(
       if (!loose || loose.held.length === 0 || seq < loose.before.seq) return undefined;
       const read: Entry[] = [];
       let size = 0;
+      let readTo = seq;
       for (let at = indexAfter(loose.held, seq); at < loose.held.length; at += 1) {
         const entry = loose.held[at]?.entry;
         if (!entry || (read.length > 0 && size + entry.frame.length > maxBytes)) break;
+        // What is missing is named, not read over.
+        if (entry.firstSeq > readTo + 1) {
+          if (read.length === 0) throw new DamagedError(loose.spreadsheetId, "log", seq);
+          break;
+        }
+        readTo = entry.lastSeq;
         read.push(entry);
         size += entry.frame.length;
       }
@@ -286,6 +296,12 @@ export function createJournal(
         settled?.done();
         return looseEnds.has(key);
       };
+    },
+
+    /** Forgets a spreadsheet that was erased. */
+    leave(key: number): void {
+      looseEnds.delete(key);
+      long.delete(key);
     },
 
     /** A spreadsheet whose loose end is long enough to be settled by itself. */

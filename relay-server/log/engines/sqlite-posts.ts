@@ -28,7 +28,7 @@ export function createPostRows(db: DatabaseSync) {
     find: db.prepare("SELECT taken_at, records FROM taken WHERE id = ?"),
     findNew: db.prepare("SELECT taken_at, records FROM journal WHERE id = ?"),
     all: db.prepare("SELECT id, prints FROM taken WHERE id > ? UNION ALL SELECT id, prints FROM journal WHERE id > ?"),
-    oldest: db.prepare(`SELECT ${columns} FROM taken ORDER BY id LIMIT ?`),
+    ages: db.prepare("SELECT id, taken_at, prints FROM taken WHERE id > ? ORDER BY id LIMIT ?"),
     some: db.prepare(`SELECT ${columns} FROM taken WHERE id > ? ORDER BY id LIMIT ?`),
     last: db.prepare("SELECT max(id) AS id FROM taken"),
     keep: db.prepare("UPDATE taken SET prints = ?, records = ? WHERE id = ?"),
@@ -106,10 +106,17 @@ export function createPostRows(db: DatabaseSync) {
     },
 
     /** Forgets a piece of what is older than `moment`; false when nothing is left. */
-    forgetBefore(moment: number): { more: boolean; committed: () => void } {
-      const due = sql.oldest.all(FORGET_ROWS).filter((row) => Number(row["taken_at"]) < moment);
-      for (const row of due) sql.drop.run(Number(row["id"]));
-      return { more: due.length === FORGET_ROWS, committed: () => due.forEach(forgetRow) };
+    forgetBefore(moment: number, now: number): () => { more: boolean; committed: () => void } {
+      let through = 0;
+      return () => {
+        const rows = sql.ages.all(through, FORGET_ROWS);
+        const due = rows.filter((row) => Number(row["taken_at"]) < moment);
+        through = Number(rows.at(-1)?.["id"] ?? through);
+        for (const row of due) sql.drop.run(Number(row["id"]));
+        // What a clock that was ahead has left there keeps nothing behind it.
+        const goesOn = rows.some((row) => Number(row["taken_at"]) < moment || Number(row["taken_at"]) > now);
+        return { more: goesOn && rows.length === FORGET_ROWS, committed: () => due.forEach(forgetRow) };
+      };
     },
 
     /** Forgets what belongs to a spreadsheet, which is looked for among all posts; each call does a piece of it. */

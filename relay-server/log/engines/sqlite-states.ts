@@ -1,7 +1,7 @@
 /** Stored states, in pieces: a new one is written beside the old, and takes its place in one step. */
 import { crc32 } from "node:zlib";
 import type { DatabaseSync } from "node:sqlite";
-import { DamagedError, type Head } from "../log.ts";
+import { DamagedError, HeadMovedError, type Head } from "../log.ts";
 
 /** Pieces of about this many characters: each is one short transaction. */
 const PIECE_CHARS = 256 * 1024;
@@ -28,6 +28,9 @@ export function createStateRows(db: DatabaseSync) {
       "DELETE FROM state_pieces WHERE rowid IN (SELECT rowid FROM state_pieces WHERE spreadsheet_key = ? AND version = ? LIMIT ?)",
     ),
     drop: db.prepare("DELETE FROM states WHERE spreadsheet_key = ?"),
+    dropAll: db.prepare(
+      "DELETE FROM state_pieces WHERE rowid IN (SELECT rowid FROM state_pieces WHERE spreadsheet_key = ? LIMIT ?)",
+    ),
   };
   /** Versions that are being written have no state yet, and are no leftovers. */
   const writing = new Set<string>();
@@ -59,6 +62,9 @@ export function createStateRows(db: DatabaseSync) {
 
     piece(spreadsheetId: string, key: number, version: number, part: number, seq: number): string {
       const row = sql.piece.get(key, version, part);
+      if (!row && sql.find.get(key)?.["version"] !== version) {
+        throw new HeadMovedError("This state was replaced while it was read.");
+      }
       const lines = row?.["lines"];
       const crc = row?.["crc"];
       const isGood = typeof lines === "string" && crc === crcOf(key, version, part, lines);
@@ -67,6 +73,8 @@ export function createStateRows(db: DatabaseSync) {
     },
 
     drop: (key: number): void => void sql.drop.run(key),
+    /** Drops a piece of what is stored of an erased spreadsheet. */
+    dropOf: (key: number): boolean => Number(sql.dropAll.run(key, DROP_PIECES).changes) === DROP_PIECES,
 
     /** Drops a piece of what no state names any more; false when nothing is left. */
     dropOrphans(): boolean {

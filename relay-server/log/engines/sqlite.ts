@@ -90,6 +90,8 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   const held = new Map<string, Record>();
   let foreign = store.foreignWrites();
   let mayHaveOrphans = true;
+  /** Keys of which an erasing broke off. */
+  const abandoned = new Set<number>(needs.as === "owner" ? entries.keysWithoutRecord() : []);
   /** Of all times; the last one's number. */
   let commits = 0;
 
@@ -181,7 +183,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
           foreign = seen;
           held.clear();
           posts.learn();
-          takeUp();
+          if (takeUp() > 0 && needs.as === "owner") renewEpochs();
         }
         return work();
       }, how);
@@ -230,6 +232,15 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   /** The same for everything that was committed so far. */
   async function settleAll(): Promise<void> {
     for (const through = commits; !journal.isSettled(through); await nextTurn()) settleSlice(false);
+  }
+
+  /** What is to go makes the room that what stays is waiting for. */
+  async function whereRoom(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof DiskFullError)) throw error;
+    }
   }
 
   function settleSlice(isJoined: boolean): void {
@@ -357,7 +368,10 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
           await nextTurn();
         }
         write(() => {
-          check();
+          const { head } = check();
+          const stored = states.find(key)?.head;
+          // A newer one came to its end meanwhile, and the log may have been trimmed for it.
+          if (stored?.epoch === head.epoch && stored.seq > state.head.seq) return;
           states.set(key, state.head, version, pieces);
         });
       } finally {
@@ -386,18 +400,19 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       const found = find(spreadsheetId);
       const state = found && states.find(found.key);
       if (!found || !state) return;
-      await settleOf(found);
+      await whereRoom(() => settleOf(found));
       const last = entries.endBefore(found.key, Math.min(throughSeq, state.head.seq));
       if (!last || last.seq <= found.floor.seq) return;
       // First nobody may read it any more, then it goes piece by piece.
       write(() => sql.setFloor.run(last.seq, last.chain, found.key));
-      found.floor = last;
+      const current = find(spreadsheetId);
+      if (current?.key === found.key) current.floor = last;
       await inSlices(() => ({ more: entries.dropThrough(found.key, last.seq, DROP_ROWS) === DROP_ROWS }));
     },
     async kept(spreadsheetId) {
       const found = find(spreadsheetId);
       if (!found) return undefined;
-      await settleOf(found);
+      await whereRoom(() => settleOf(found));
       return {
         bytes: entries.bytes(found.key),
         floor: found.floor.seq,
@@ -407,13 +422,19 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     async dueThrough(spreadsheetId, moment, maxBytes) {
       const found = find(spreadsheetId);
       if (!found) return 0;
-      await settleOf(found);
+      await whereRoom(() => settleOf(found));
       return entries.dueThrough(found.key, moment, maxBytes);
     },
     async tidy() {
       if (mayHaveOrphans) {
         mayHaveOrphans = write(() => states.dropOrphans(), "soon");
         if (mayHaveOrphans) return true;
+      }
+      const [gone] = abandoned;
+      if (gone !== undefined) {
+        if (write(() => entries.dropThrough(gone, Number.MAX_SAFE_INTEGER, DROP_ROWS), "soon") < DROP_ROWS)
+          abandoned.delete(gone);
+        return true;
       }
       // A pass first: it takes the long ones too, and only what it drops makes the journal shorter.
       if (journal.isDue(now())) {
@@ -463,6 +484,8 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       const isMoved = floor !== found.floor;
       const chain = entries.endBefore(found.key, floor.seq)?.chain ?? found.head.chain;
       write(() => {
+        // Another process erased it meanwhile.
+        if (find(spreadsheetId)?.key !== found.key) return;
         const epoch = needs.randomId();
         sql.renew.run(epoch, floor.seq, isMoved ? chain : floor.chain, found.key);
         sql.dropDesk.run(found.key);
@@ -476,7 +499,6 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       return find(spreadsheetId)?.head;
     },
     async erase(spreadsheetId) {
-      await settleAll();
       const found = write(() => {
         const record = find(spreadsheetId);
         if (record) {
@@ -489,15 +511,18 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       if (!found) return;
       held.delete(spreadsheetId);
       untidy.delete(found.key);
+      journal.leave(found.key);
+      // Its posts are looked for where they are settled.
+      await settleAll();
       await inSlices(() => ({
         more: entries.dropThrough(found.key, Number.MAX_SAFE_INTEGER, DROP_ROWS) === DROP_ROWS,
       }));
       await inSlices(posts.dropOf(spreadsheetId, found.key));
-      await inSlices(() => ({ more: states.dropOrphans() }));
+      await inSlices(() => ({ more: states.dropOf(found.key) }));
     },
     async forgetPosts(moment) {
-      await settleAll();
-      await inSlices(() => posts.forgetBefore(moment));
+      await whereRoom(settleAll);
+      await inSlices(posts.forgetBefore(moment, now()));
     },
     follow: (onEntry) => following.add(onEntry),
     async close() {

@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ReadingOf } from "@sheetwire/shared/protocol";
+import { expect, test } from "vitest";
+import { createSqliteLog } from "../log/engines/sqlite.ts";
+import type { DamagedError } from "../log/log.ts";
+import { openStore } from "../store/store.ts";
+import { SheetDouble } from "../wants/sheet-double.ts";
+import { createLives } from "./lives.ts";
+
+test("a spreadsheet that is forgotten and loaded while its state is stored is not taken for damaged", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "sheetwire-lives-"));
+  const store = openStore(join(folder, "s.db"), "full");
+  const log = createSqliteLog(store, { randomId: randomUUID, onFault: console.log, as: "owner" });
+  const damages: DamagedError[] = [];
+  const lives = createLives({ log, startedAt: 1, onFault: console.log, onDamage: (d) => damages.push(d) });
+  const rows = Array.from({ length: 20_000 }, (_, n) => [`${n} ${"x".repeat(400)}`]);
+  const double = new SheetDouble([{ sheetId: 7, title: "One", columns: 1, rows }], "sheet-1");
+  const live = (await lives.of("sheet-1", true))!;
+  const told = double.sheets() as ReadingOf<"sheets">;
+  live.state.apply({ kind: "sheets", spreadsheet: told.spreadsheet });
+  for (let row = 0; row < rows.length; row += 1_000) {
+    live.state.apply({ kind: "cells", sheetId: 7, at: { row, column: 0 }, cells: rows.slice(row, row + 1_000) });
+  }
+  const before = live.state.head.epoch;
+  await lives.store("sheet-1", live);
+  const storing = lives.store("sheet-1", live);
+  for (let n = 0; n < 25; n += 1) await new Promise(setImmediate);
+  // As when a commit found no room.
+  lives.forget("sheet-1");
+  let over = false;
+  const keeper = (async () => {
+    while (!over) {
+      await log.tidy();
+      await new Promise((r) => setTimeout(r, 1));
+    }
+  })();
+  const anew = await lives.of("sheet-1", true);
+  over = true;
+  await Promise.all([keeper, storing]);
+  expect([damages.map(String), anew?.state.head.epoch === before, anew?.state.sheets().length]).toEqual([[], true, 1]);
+  store.close();
+  rmSync(folder, { recursive: true });
+}, 30_000);

@@ -1,0 +1,282 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { randomUUID } from "node:crypto";
+import { setImmediate as turn } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openStore, type Store } from "../store/store.ts";
+import { createSqliteLog } from "./engines/sqlite.ts";
+import { appendTo, entryAfter, headAfter } from "./log.contract.ts";
+import { DamagedError, partsOf, type ChangeLog } from "./log.ts";
+
+let folder: string;
+let path: string;
+let store: Store;
+let log: ChangeLog;
+let lost: number | undefined;
+let faults: unknown[];
+let clock: number;
+function open(as: "owner" | "guest" = "owner", prepare?: (s: Store) => void): [ChangeLog, Store] {
+  const opened = openStore(path, "full");
+  prepare?.(opened);
+  return [
+    createSqliteLog(opened, {
+      randomId: randomUUID,
+      now: () => clock,
+      onFault: (e) => faults.push(e),
+      onLost: (n) => {
+        lost = n;
+      },
+      as,
+    }),
+    opened,
+  ];
+}
+function openAnew(prepare?: (s: Store) => void): void {
+  if (store.db.isOpen) store.close();
+  lost = undefined;
+  [log, store] = open("owner", prepare);
+}
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "sheetwire-interleavings-"));
+  path = join(folder, "sheetwire.db");
+  clock = 1_000_000;
+  faults = [];
+  lost = undefined;
+  [log, store] = open();
+});
+afterEach(() => {
+  if (store.db.isOpen) store.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+const count = (sql: string): number => Number(store.db.prepare(sql).get()?.["n"]);
+const postOf = (webhookId: string, takenAt = 1_000) => ({
+  webhookId,
+  bodyHash: "b0d1",
+  answer: `{"id":"${webhookId}"}`,
+  takenAt,
+});
+const linesOf = async (l: ChangeLog, id: string): Promise<string[]> => {
+  const lines: string[] = [];
+  for await (const line of (await l.state(id))?.lines ?? []) lines.push(line);
+  return lines;
+};
+const allTidy = async (): Promise<void> => {
+  for (let n = 0; n < 200; n += 1) {
+    clock += 10_000;
+    if (!(await log.tidy())) return;
+    await turn();
+  }
+};
+
+test("erase leaves nothing, also of what is appended while it puts things in their place", async () => {
+  let head = await log.create("sheet-1");
+  for (const text of ["a", "b"]) {
+    const entry = entryAfter(head, [text]);
+    await log.append([{ spreadsheetId: "sheet-1", expected: head, entry }]);
+    head = headAfter(head, entry);
+  }
+  const erasing = log.erase("sheet-1"); // first slice ran, now it awaits a turn
+  await log
+    .append([
+      { spreadsheetId: "sheet-1", expected: head, entry: entryAfter(head, ["SECRET"]), post: postOf("p"), desk: "{}" },
+    ])
+    .catch(() => "refused");
+  await erasing;
+  await allTidy();
+  expect([
+    count("SELECT count(*) n FROM frames"),
+    count("SELECT count(*) n FROM desks"),
+    count("SELECT count(*) n FROM taken"),
+    count("SELECT count(*) n FROM journal"),
+  ]).toEqual([0, 0, 0, 0]);
+});
+
+test("erase that was killed midway is ended later", async () => {
+  let head = await log.create("sheet-1");
+  for (let n = 0; n < 600; n += 1) {
+    const entry = entryAfter(head, ["SECRET " + "x".repeat(40_000)]);
+    await log.append([{ spreadsheetId: "sheet-1", expected: head, entry }]);
+    head = headAfter(head, entry);
+  }
+  await allTidy();
+  const before = count("SELECT count(*) n FROM frames");
+  const erasing = log.erase("sheet-1").catch(() => "killed");
+  for (;;) {
+    await turn();
+    if (count("SELECT count(*) n FROM frames") < before) break;
+  }
+  store.close();
+  await erasing;
+  openAnew();
+  await log.erase("sheet-1");
+  await allTidy();
+  expect(count("SELECT count(*) n FROM frames")).toBe(0);
+});
+
+test("a guest that erases another spreadsheet leaves a state that is being written alone", async () => {
+  const head = await appendTo(log, "sheet-1", "a");
+  await appendTo(log, "sheet-2", "b");
+  const lines = Array.from({ length: 8 }, (_, n) => `${n}`.repeat(300_000));
+  const saving = log.saveState("sheet-1", { head, lines });
+  for (let n = 0; n < 3; n += 1) await turn();
+  const [guest, opened] = open("guest");
+  const erasing = guest.erase("sheet-2");
+  await Promise.all([saving, erasing]);
+  opened.close();
+  await expect(linesOf(log, "sheet-1")).resolves.toEqual(lines);
+});
+
+test("an older state never takes the place of a newer one that the log was trimmed for", async () => {
+  const old = await appendTo(log, "sheet-1", "a");
+  const lines = Array.from({ length: 10 }, (_, n) => `${n}`.repeat(300_000));
+  const saving = log.saveState("sheet-1", { head: old, lines });
+  const head = await appendTo(log, "sheet-1", "b", "c");
+  await log.saveState("sheet-1", { head, lines: ["new"] });
+  await log.trim("sheet-1", head.seq);
+  await saving.catch(() => undefined);
+  const stored = (await log.state("sheet-1"))?.head.seq ?? 0;
+  expect(stored).toBeGreaterThanOrEqual(await log.floor("sheet-1"));
+});
+
+test("the floor is the new one after a trim, whatever a guest wrote meanwhile", async () => {
+  for (let n = 0; n < 3; n += 1) await appendTo(log, "sheet-1", "x".repeat(400_000));
+  const head = (await log.head("sheet-1"))!;
+  await log.saveState("sheet-1", { head, lines: ["s"] });
+  const [guest, opened] = open("guest");
+  await guest.create("another");
+  opened.close();
+  const trimming = log.trim("sheet-1", 2); // notices the guest with its first slice, and gives a turn
+  await log.head("sheet-1"); // anybody asks meanwhile
+  await trimming;
+  expect(count("SELECT floor_seq n FROM spreadsheets WHERE spreadsheet_id = 'sheet-1'")).toBe(2);
+  const error = await log.readAfter("sheet-1", await log.floor("sheet-1"), 1).catch((e: unknown) => e);
+  expect([await log.floor("sheet-1"), error instanceof DamagedError]).toEqual([2, false]);
+});
+
+test("posts are forgotten also when the clock was ahead for a while", async () => {
+  let n = 0;
+  const head = await log.create("sheet-1");
+  const take = async (many: number, takenAt: number): Promise<void> => {
+    for (let i = 0; i < many; i += 1)
+      await log.append([{ spreadsheetId: "sheet-1", expected: head, post: postOf(`p${n++}`, takenAt) }]);
+  };
+  await take(500, 400 * 86_400_000); // a year ahead
+  await take(1_500, 1_000);
+  for (let minute = 0; minute < 20; minute += 1) await log.forgetPosts(5_000);
+  expect(count("SELECT count(*) n FROM taken")).toBe(500);
+});
+
+test("one post from the future among the oldest", async () => {
+  let n = 0;
+  const head = await log.create("sheet-1");
+  const take = async (many: number, takenAt: number): Promise<void> => {
+    for (let i = 0; i < many; i += 1)
+      await log.append([{ spreadsheetId: "sheet-1", expected: head, post: postOf(`p${n++}`, takenAt) }]);
+  };
+  await take(1, 400 * 86_400_000);
+  await take(1_500, 1_000);
+  await log.forgetPosts(5_000);
+  expect(count("SELECT count(*) n FROM taken")).toBe(1);
+});
+
+const readAll = async (id: string): Promise<string[]> => {
+  const texts: string[] = [];
+  for (let seq = 0; ;) {
+    const entries = await log.readAfter(id, seq, 2_000_000);
+    if (entries.length === 0) return texts;
+    for (const { firstSeq, lastSeq, json } of entries) {
+      const parts = partsOf(json);
+      if (firstSeq !== seq + 1) throw new Error(`A silent hole: ${firstSeq} after ${seq}.`);
+      if (parts.length !== lastSeq - firstSeq + 1) throw new Error(`A silent hole in ${firstSeq} to ${lastSeq}.`);
+      texts.push(...parts);
+      seq = lastSeq;
+    }
+  }
+};
+
+test("a hole is named also when the disk was full at the start", async () => {
+  const texts = ["one", "damaged", "three"];
+  for (const t of texts) await appendTo(log, "sheet-1", t + "x".repeat(9_000));
+  store.db.exec("UPDATE journal SET frames = CAST('#' || substr(frames, 2) AS BLOB) WHERE id = 2");
+  const pages = count("SELECT page_count n FROM pragma_page_count");
+  openAnew((s) => s.db.exec(`PRAGMA max_page_count = ${pages}`));
+  expect(lost).toBe(1);
+  const inMemory = await readAll("sheet-1").catch((e: unknown) => e);
+  store.db.exec("PRAGMA max_page_count = 1000000");
+  await allTidy();
+  const settled = await readAll("sheet-1").catch((e: unknown) => e);
+  expect([String(inMemory), String(settled)]).toEqual([
+    expect.stringContaining("DamagedError"),
+    expect.stringContaining("DamagedError"),
+  ]);
+});
+
+test("what a guest's write makes the relay take up anew is not missed silently", async () => {
+  for (const t of ["one", "two"]) await appendTo(log, "sheet-1", t);
+  const before = await log.head("sheet-1");
+  const [guest, opened] = open("guest");
+  opened.db.exec("UPDATE journal SET frames = CAST('#' || substr(frames, 2) AS BLOB) WHERE id = 2");
+  await guest.create("another");
+  opened.close();
+  await log.create("sheet-9");
+  const after = await log.head("sheet-1");
+  const isSame = after?.seq === before?.seq;
+  expect(isSame || after?.epoch !== before?.epoch || lost !== undefined || faults.length > 0).toBe(true);
+});
+
+test("a take-up that breaks off is made good", async () => {
+  for (const t of ["one", "two"]) await appendTo(log, "sheet-1", t);
+  const before = await log.head("sheet-1");
+  const [guest, opened] = open("guest");
+  opened.db.exec(
+    "CREATE TABLE kept AS SELECT frames FROM journal WHERE id = 2; UPDATE journal SET frames = 'x' WHERE id = 2",
+  );
+  await guest.create("another").catch(() => undefined);
+  await log.create("sheet-8").catch(() => undefined);
+  opened.db.exec("UPDATE journal SET frames = (SELECT frames FROM kept) WHERE id = 2");
+  opened.close();
+  await log.create("sheet-9");
+  expect(await log.head("sheet-1")).toEqual(before);
+});
+
+test("erase takes what was there when it was called, not what was made after it", async () => {
+  await appendTo(log, "sheet-2", "x");
+  const erasing = log.erase("sheet-1"); // of which there is no record any more: a guest erased it
+  const head = await appendTo(log, "sheet-1", "new, answered 202");
+  await erasing;
+  expect(await log.head("sheet-1")).toEqual(head);
+});
+
+test("on a full disk what may go can go", async () => {
+  for (let n = 0; n < 60; n += 1) await appendTo(log, "sheet-1", "x".repeat(20_000));
+  const head = (await log.head("sheet-1"))!;
+  await log.saveState("sheet-1", { head, lines: ["s"] });
+  await allTidy();
+  const pages = count("SELECT page_count n FROM pragma_page_count");
+  const free = count("SELECT freelist_count n FROM pragma_freelist_count");
+  void free;
+  store.db.exec(`PRAGMA max_page_count = ${pages}`);
+  for (let n = 0; n < 400; n += 1) {
+    try {
+      await appendTo(log, "sheet-1", "y".repeat(20_000));
+    } catch {
+      break;
+    }
+  }
+  const did: string[] = [];
+  for (const [name, work] of [
+    ["kept", () => log.kept("sheet-1")],
+    ["dueThrough", () => log.dueThrough("sheet-1", 0, 1)],
+    ["trim", () => log.trim("sheet-1", head.seq)],
+    ["forgetPosts", () => log.forgetPosts(1)],
+  ] as const) {
+    did.push(
+      `${name} ${await work().then(
+        () => "ok",
+        (e: unknown) => (e as Error).name,
+      )}`,
+    );
+  }
+  expect(did).toEqual(["kept ok", "dueThrough ok", "trim ok", "forgetPosts ok"]);
+});
