@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomUUID } from "node:crypto";
+import { DatabaseSync } from "node:sqlite";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openStore, type Store } from "../store/store.ts";
@@ -279,4 +280,48 @@ test("on a full disk what may go can go", async () => {
     );
   }
   expect(did).toEqual(["kept ok", "dueThrough ok", "trim ok", "forgetPosts ok"]);
+});
+
+test("one damaged row of taken posts keeps no other spreadsheet from being erased", async () => {
+  const head = await log.create("sheet-1");
+  await log.append([{ spreadsheetId: "sheet-1", expected: head, post: postOf("post-1") }]);
+  await appendTo(log, "sheet-2", "x");
+  await log.close();
+  store.close();
+  const db = new DatabaseSync(path);
+  db.exec(`UPDATE taken SET records = '#' || substr(records, 2)`);
+  db.close();
+  openAnew();
+  await expect(log.erase("sheet-2")).resolves.toBeUndefined();
+});
+
+test("a damaged journal row's posts are not kept as good", async () => {
+  const head = await log.create("sheet-1");
+  await log.append([{ spreadsheetId: "sheet-1", expected: head, post: postOf("post-1") }]);
+  store.close();
+  const db = new DatabaseSync(path);
+  db.exec(`UPDATE journal SET records = replace(records, 'b0d1', 'b0d0')`);
+  db.close();
+  openAnew();
+  expect(lost).toBe(1);
+  const found = await Promise.resolve(log.takenPost("sheet-1", "post-1")).catch((e: unknown) => e);
+  expect(found).not.toMatchObject({ bodyHash: "b0d0" });
+});
+
+test("a restart leaves no desk, also when something is appended meanwhile", async () => {
+  const head = await appendTo(log, "sheet-1", "a");
+  const restarting = log.restart("sheet-1");
+  await log.append([{ spreadsheetId: "sheet-1", expected: head, desk: '{"old":1}' }]);
+  await restarting;
+  expect(await log.desk("sheet-1")).toBeUndefined();
+});
+
+test("a post whose changes were lost with a damaged row is not remembered as taken", async () => {
+  const head = await log.create("sheet-1");
+  await log.append([
+    { spreadsheetId: "sheet-1", expected: head, entry: entryAfter(head, ["a"]), post: postOf("post-1") },
+  ]);
+  store.db.exec("UPDATE journal SET frames = CAST('#' || substr(frames, 2) AS BLOB) WHERE id = 1");
+  openAnew();
+  expect([lost, (await log.head("sheet-1"))?.seq, await log.takenPost("sheet-1", "post-1")]).toEqual([1, 0, undefined]);
 });

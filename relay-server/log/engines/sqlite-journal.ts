@@ -81,11 +81,14 @@ export function createJournal(
     keepPosts: db.prepare(
       "INSERT INTO taken (id, taken_at, prints, records) SELECT id, taken_at, prints, records FROM journal WHERE id <= ? AND length(prints) > 0",
     ),
+    disown: db.prepare("UPDATE journal SET prints = x'' WHERE id = ?"),
     drop: db.prepare("DELETE FROM journal WHERE id <= ?"),
     settled: db.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('commits', ?)"),
   };
   const looseEnds = new Map<number, LooseEnd>();
   const long = new Set<number>();
+  /** Commits whose rows are not as they were written. */
+  const damaged = new Set<number>();
   /** Of the rows that are there: the first and the last, how much they hold, and when the first was written. */
   let first = 1;
   let last = 0;
@@ -120,6 +123,7 @@ export function createJournal(
   function forget(): void {
     looseEnds.clear();
     long.clear();
+    damaged.clear();
     pass = undefined;
     first = last + 1;
     bytes = 0;
@@ -238,7 +242,6 @@ export function createJournal(
       forget();
       last = commits;
       first = last + 1;
-      let damaged = 0;
       for (const row of sql.all.iterate()) {
         const { parts, records, frames } = row;
         const id = Number(row["id"]);
@@ -248,11 +251,12 @@ export function createJournal(
         const at = Number(row["at"]);
         const held = Buffer.from(frames.buffer, frames.byteOffset, frames.byteLength);
         if (row["crc"] === crcOf(id, parts, records, held)) takeUp(id, at, parts, held);
-        else damaged += 1;
+        else damaged.add(id);
         noteRow(id, at, parts.length + records.length + held.length);
       }
-      return damaged;
+      return damaged.size;
     },
+    isDamaged: (id: number): boolean => damaged.has(id),
 
     /** Entries after `seq`, as those of the settled rows: up to about `maxBytes`, at least one. Undefined where they begin later. */
     readAfter(key: number, seq: number, maxBytes: number): readonly Entry[] | undefined {
@@ -348,6 +352,8 @@ export function createJournal(
       let dropped = first;
       if (at === 0) {
         dropped = Math.min(through, first + DROP_ROWS - 1) + 1;
+        // Posts whose changes were lost are not remembered as taken.
+        for (const id of damaged) if (id < dropped) sql.disown.run(id);
         sql.keepPosts.run(dropped - 1);
         sql.drop.run(dropped - 1);
         sql.settled.run(String(dropped - 1));
@@ -356,6 +362,7 @@ export function createJournal(
         for (const done of later) done();
         keys.length = at;
         first = dropped;
+        for (const id of damaged) if (id < dropped) damaged.delete(id);
         if (first > through) pass = undefined;
       };
     },

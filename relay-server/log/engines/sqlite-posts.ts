@@ -11,9 +11,9 @@ import type { PackedPosts } from "./sqlite-journal.ts";
 const recordsSchema = z.array(z.tuple([z.number(), z.string(), z.string(), z.string()]));
 
 /** So many rows are forgotten at once. */
-const FORGET_ROWS = 500;
+const FORGET_ROWS = 100;
 /** So many rows are looked at for one spreadsheet at once. */
-const LOOK_ROWS = 500;
+const LOOK_ROWS = 20;
 
 /** What a commit takes for one spreadsheet. */
 export type Taking = { readonly spreadsheetId: string; readonly key: number; readonly posts: readonly TakenPost[] };
@@ -21,7 +21,7 @@ export type Taking = { readonly spreadsheetId: string; readonly key: number; rea
 export type PostRows = ReturnType<typeof createPostRows>;
 
 /** A post's row has the number of the commit that took it; it is in the journal first, and kept in `taken` when that is settled. */
-export function createPostRows(db: DatabaseSync) {
+export function createPostRows(db: DatabaseSync, isDamaged: (commit: number) => boolean) {
   const prints = new Prints();
   const columns = "id, taken_at, prints, records";
   const sql = {
@@ -58,9 +58,9 @@ export function createPostRows(db: DatabaseSync) {
 
   function findAt(print: Print, key: number, webhookId: string): TakenPost | undefined {
     for (const id of prints.find(print)) {
-      const row = sql.find.get(id) ?? sql.findNew.get(id);
-      if (!row) continue;
-      const record = recordsOf(row).find((one) => one[0] === key && one[1] === webhookId);
+      // What came with a damaged commit did not become part of the log: it is taken anew.
+      const row = sql.find.get(id) ?? (isDamaged(id) ? undefined : sql.findNew.get(id));
+      const record = row && recordsOf(row)?.find((one) => one[0] === key && one[1] === webhookId);
       if (!record) continue;
       const [, , bodyHash, answer] = record;
       return { webhookId, bodyHash, answer, takenAt: Number(row["taken_at"]) };
@@ -129,6 +129,8 @@ export function createPostRows(db: DatabaseSync) {
           const id = Number(row["id"]);
           through = id;
           const records = recordsOf(row);
+          // Nobody can tell whose these are; they go with their time.
+          if (!records) continue;
           const others = records.filter(([owner]) => owner !== key);
           if (others.length === records.length) continue;
           const own = records
@@ -150,8 +152,14 @@ export function createPostRows(db: DatabaseSync) {
   };
 }
 
-const recordsOf = (row: Record<string, unknown>): z.infer<typeof recordsSchema> =>
-  recordsSchema.parse(JSON.parse(String(row["records"])));
+/** Undefined where they are not as they were written. */
+function recordsOf(row: Record<string, unknown>): z.infer<typeof recordsSchema> | undefined {
+  try {
+    return recordsSchema.parse(JSON.parse(String(row["records"])));
+  } catch {
+    return undefined;
+  }
+}
 
 function bytes(value: unknown): Uint8Array {
   if (!(value instanceof Uint8Array)) throw new RowDamagedError(`Bytes were expected, ${typeof value} found.`);

@@ -60,7 +60,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   const { now = (): number => Date.now() } = needs;
   const following = followers(needs.onFault);
   const entries = createEntryRows(db);
-  const posts = createPostRows(db);
+  const posts = createPostRows(db, (commit) => journal.isDamaged(commit));
   /** Entries since they were joined last, and up to where that was. */
   const untidy = new Map<number, Untidy>();
   const journal = createJournal(db, entries, ({ spreadsheetId, key, before }, count, bytes) => {
@@ -492,6 +492,9 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
         states.set(found.key, { ...found.head, epoch }, states.begin(found.key), 0);
       });
       held.delete(spreadsheetId);
+      // Nor is a desk left that came while damage was looked for.
+      const loose = journal.looseEnd(found.key);
+      if (loose) loose.desk = undefined;
       mayHaveOrphans = true;
       if (isMoved) {
         await inSlices(() => ({ more: entries.dropThrough(found.key, floor.seq, DROP_ROWS) === DROP_ROWS }));
