@@ -265,7 +265,7 @@ test("a frame that is malformed, unexpected, binary or too large closes its sock
 
 test("a flood of frames closes its socket, and another is served meanwhile", async () => {
   const { socket, said, closed } = await speak(hello(ours.token), watch(id));
-  const flood = await speak(hello(ours.token), ...Array.from({ length: 400 }, () => '{"kind":"ping"}'));
+  const flood = await speak(hello(ours.token), ...Array.from({ length: 3_000 }, () => '{"kind":"ping"}'));
   expect(await flood.closed).toBe(4429);
   await until("the other socket's watch", async () => said.some((one) => one.kind === "watching"));
   socket.close();
