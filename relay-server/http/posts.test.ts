@@ -132,19 +132,20 @@ test.each(["/nothing", "/v1/spreadsheets", "/v1/spreadsheets/sheet-1/values/A1",
   },
 );
 
-test.each(["/v1/spreadsheets/sheet-1/posts?from=proxy", "/v1/spreadsheets/sheet%2D1/posts"])(
-  "%s means the same door",
-  async (path) => {
-    const { headers, body } = signed(ingestKey, sheetsPost("Ledger"));
-    const { socket, heard } = await dial();
-    socket.write(`${headersOf(headers, Buffer.byteLength(body), path)}${String(body)}`);
-    await soon(() => expect(statusesIn(heard())).toEqual(["202"]));
-    const nobody = await dial();
-    nobody.socket.write(headersOf({ "content-type": "application/json" }, 100, path));
-    await soon(() => expect(statusesIn(nobody.heard())).toEqual(["401"]));
-    for (const one of [socket, nobody.socket]) one.destroy();
-  },
-);
+test.each([
+  "/v1/spreadsheets/sheet-1/posts?from=proxy",
+  "/v1/spreadsheets/sheet%2D1/posts",
+  "http://x/v1/spreadsheets/sheet-1/posts",
+])("%s means the same door", async (path) => {
+  const { headers, body } = signed(ingestKey, sheetsPost("Ledger"));
+  const { socket, heard } = await dial();
+  socket.write(`${headersOf(headers, Buffer.byteLength(body), path)}${String(body)}`);
+  await soon(() => expect(statusesIn(heard())).toEqual(["202"]));
+  const nobody = await dial();
+  nobody.socket.write(headersOf({ "content-type": "application/json" }, 100, path));
+  await soon(() => expect(statusesIn(nobody.heard())).toEqual(["401"]));
+  for (const one of [socket, nobody.socket]) one.destroy();
+});
 
 test.each(["abc", "%E0%A4%A", "sheet 1", "x".repeat(200)].map(encodeURI))(
   "nobody is known by the name of %s, and no body is read for it",

@@ -122,9 +122,9 @@ export function createPostsDoor(
   /** Takes the request if it is a post; false leaves it to the router. */
   return (request: IncomingMessage, response: ServerResponse): boolean => {
     const { method, url = "", headers } = request;
-    if (method !== "POST" || !url.startsWith(BEFORE_ID)) return false;
-    const path = url.includes("?") ? url.slice(0, url.indexOf("?")) : url;
-    if (!path.endsWith(AFTER_ID)) return false;
+    if (method !== "POST") return false;
+    const path = pathOf(url);
+    if (!path.startsWith(BEFORE_ID) || !path.endsWith(AFTER_ID)) return false;
     const named = path.slice(BEFORE_ID.length, -AFTER_ID.length);
     if (named === "" || named.includes("/")) return false;
     const spreadsheetId = decoded(named);
@@ -197,6 +197,13 @@ export function createPostsDoor(
     // A connection that breaks has no use for an answer.
     request.on("error", letGo);
   }
+}
+
+/** The path of a request's target, which may name the host before it (RFC 9112, section 3.2.2). */
+function pathOf(target: string): string {
+  const local = target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?]+/i, "");
+  const end = local.indexOf("?");
+  return end < 0 ? local : local.slice(0, end);
 }
 
 /** One segment of a path; what is not well encoded names nothing. */
