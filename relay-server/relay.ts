@@ -39,7 +39,7 @@ export type RelayNeeds = {
   elapsed: () => number;
   /** Connections at most, where the system grants fewer than the relay would take. */
   connectionsMax?: number;
-  /** An answer of which the reader takes nothing for so long is given up, in milliseconds. */
+  /** An answer of which the reader takes nothing for so long, or twice that, is given up, in milliseconds. */
   stalledMs?: number | undefined;
 };
 

@@ -29,7 +29,7 @@ type Needs = {
   /** Asked first, before the router: true when it has taken the request. */
   frontDoor?: (request: IncomingMessage, response: ServerResponse) => boolean;
   maxConnections: number;
-  /** An answer of which the reader takes nothing for so long is given up, in milliseconds. */
+  /** An answer of which the reader takes nothing for so long, or twice that, is given up, in milliseconds. */
   stalledMs?: number | undefined;
   isStopping: () => boolean;
 };
