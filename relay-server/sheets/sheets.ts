@@ -2,4 +2,4 @@
 export { linesOf, SpreadsheetState, type SnapshotVersion } from "./state.ts";
 export type { ChangeContent } from "./content.ts";
 export { SheetState } from "./sheet-state.ts";
-export { announced, hasDigest, storedRow, type StoredRow } from "./row.ts";
+export { announced, BLANK, hasDigest, storedRow, type StoredRow } from "./row.ts";

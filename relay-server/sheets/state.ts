@@ -50,7 +50,7 @@ export class SpreadsheetState {
     }
     if (!state) return undefined;
     for (const [sheetId, held] of state.#sheets) {
-      state.#sheets.set(sheetId, new SheetState(held.sheet, held.rows, state.seed));
+      state.#sheets.set(sheetId, new SheetState(held.sheet, state.seed, held.rows));
     }
     return state;
   }
@@ -153,10 +153,7 @@ export class SpreadsheetState {
       gone.delete(sheet.sheetId);
       const held = this.#sheets.get(sheet.sheetId);
       if (held) held.sheet = { ...sheet, rows: held.rows.length, columns: held.sheet.columns };
-      else {
-        const rows: StoredRow[] = Array.from<StoredRow>({ length: sheet.rows }).fill(UNKNOWN);
-        this.#sheets.set(sheet.sheetId, new SheetState(sheet, rows, this.seed));
-      }
+      else this.#sheets.set(sheet.sheetId, new SheetState(sheet, this.seed));
     }
     for (const sheetId of gone) this.#sheets.delete(sheetId);
   }

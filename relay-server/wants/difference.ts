@@ -20,9 +20,10 @@ export function differences(
   isWhole: boolean,
 ): Difference[] {
   const found: Difference[] = [];
-  let group: { top: number; isNew: boolean; rows: { now: Row; was: Row }[]; chars: number } | undefined;
+  let group: { top: number; isNew: boolean; now: Row[]; was: Row[]; chars: number } | undefined;
   const close = (): void => {
-    if (group) found.push(group.isNew ? whole(group.top, group.rows) : box(group.top, left, width, group.rows));
+    if (group)
+      found.push(group.isNew ? whole(group.top, group.now) : box(group.top, left, width, group.now, group.was));
     group = undefined;
   };
   read.forEach((now, offset) => {
@@ -32,9 +33,10 @@ export function differences(
     const differs = isNew ? isWhole : held !== undefined && !sameCells(now, held, left, width);
     if (!differs || (group && (group.isNew !== isNew || group.chars > MOST_CHARS))) close();
     if (!differs) return;
-    group ??= { top: row, isNew, rows: [], chars: 0 };
-    const was = held ? held.slice(left, left + width) : [];
-    group.rows.push({ now, was });
+    group ??= { top: row, isNew, now: [], was: [], chars: 0 };
+    const was = held ? held.slice(left, left + width) : NO_CELLS;
+    group.now.push(now);
+    if (!isNew) group.was.push(was);
     group.chars += charsOf(now) + charsOf(was);
   });
   close();
@@ -53,23 +55,30 @@ function charsOf(row: Row): number {
 }
 
 function sameCells(now: Row, held: Row, left: number, width: number): boolean {
-  for (let column = 0; column < width; column += 1) {
+  // Behind the last cell of both there is nothing, however wide the rows were read.
+  const end = Math.min(width, Math.max(now.length, held.length - left));
+  for (let column = 0; column < end; column += 1) {
     if (!sameCell(now[column] ?? null, held[left + column] ?? null)) return false;
   }
   return true;
 }
 
-const whole = (top: number, rows: readonly { now: Row }[]): Difference => ({
+/** Of rows of which there may be a million, and of which nobody changes any. */
+const NO_CELLS: Row = [];
+
+const whole = (top: number, rows: readonly Row[]): Difference => ({
   at: { row: top, column: 0 },
-  cells: rows.map(({ now }) => canonicalRow(now)),
+  cells: rows.map((row) => (row.length === 0 ? NO_CELLS : canonicalRow(row))),
   was: undefined,
 });
 
-function box(top: number, left: number, width: number, rows: readonly { now: Row; was: Row }[]): Difference {
+function box(top: number, left: number, width: number, nows: readonly Row[], wases: readonly Row[]): Difference {
   let first = width;
   let last = -1;
-  for (const { now, was } of rows) {
-    for (let column = 0; column < width; column += 1) {
+  for (const [offset, now] of nows.entries()) {
+    const was = wases[offset] ?? NO_CELLS;
+    const end = Math.min(width, Math.max(now.length, was.length));
+    for (let column = 0; column < end; column += 1) {
       if (sameCell(now[column] ?? null, was[column] ?? null)) continue;
       first = Math.min(first, column);
       last = Math.max(last, column);
@@ -82,8 +91,8 @@ function box(top: number, left: number, width: number, rows: readonly { now: Row
   };
   return {
     at: { row: top, column: left + first },
-    cells: rows.map((row) => cut(row.now)),
-    was: rows.map((row) => cut(row.was)),
+    cells: nows.map(cut),
+    was: wases.map(cut),
   };
 }
 

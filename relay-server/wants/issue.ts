@@ -259,9 +259,13 @@ function* doubtfulRows(sheet: SheetDesk, held: SheetState, out: readonly Lease[]
 
 function* unknownRows(held: SheetState, out: readonly Lease[]): Generator<number> {
   const { windows, single } = beingRead(out);
+  // Behind the last of them there may be millions of others.
+  let left = held.unknownRows;
   for (const gap of gapsIn({ from: 0, to: held.rows.length }, windows)) {
-    for (let row = gap.from; row < gap.to; row += 1) {
-      if (held.rows[row]?.json === null && !single.has(row)) yield row;
+    for (let row = gap.from; row < gap.to && left > 0; row += 1) {
+      if (held.rows[row]?.json !== null) continue;
+      left -= 1;
+      if (!single.has(row)) yield row;
     }
   }
 }

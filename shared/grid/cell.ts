@@ -41,6 +41,7 @@ export function canonicalCell(cell: Cell): Cell {
 
 /** Canonical cells, trailing blanks dropped. */
 export function canonicalRow(cells: readonly Cell[]): Row {
+  if (cells.length === 0) return [];
   const row = cells.map(canonicalCell);
   while (row.length > 0 && row[row.length - 1] === null) row.pop();
   return row;

@@ -2,7 +2,7 @@
 import { canonicalRow, widthOf } from "@sheetwire/shared/grid";
 import { limits } from "@sheetwire/shared/limits";
 import type { Row } from "@sheetwire/shared/protocol";
-import { hasDigest } from "../../sheets/sheets.ts";
+import { BLANK, hasDigest } from "../../sheets/sheets.ts";
 import { usedCells, type Lease } from "../desk.ts";
 import { differences } from "../difference.ts";
 import { isAboveFloor, isAfter, overlapping, remember } from "../placing.ts";
@@ -25,11 +25,19 @@ import { cameFromElsewhere, movedUnseen, recognise, takeMoves } from "./moves.ts
 import { isSearched, leaveUntaken } from "./probing.ts";
 import { noteRead } from "./volatile.ts";
 
+/** Nobody changes rows that were read. */
+const NO_CELLS: Row = [];
+
 export function takeCells(fold: Folding, reading: ReadingOf<"cells">, lease: Lease | undefined): void {
   const { at, cells, sheetId } = reading;
   const size = reading.size ?? { rows: cells.length, columns: widthOf(cells) };
   const rows: Row[] = [];
-  for (let offset = 0; offset < size.rows; offset += 1) rows.push(canonicalRow(cells[offset] ?? []));
+  for (const row of cells) rows.push(canonicalRow(row));
+  // Blank rows behind what was told may be a million; those that are held as blank say nothing new.
+  const held = fold.state.sheetState(sheetId)?.rows;
+  let end = size.rows;
+  while (end > rows.length && held?.[at.row + end - 1] === BLANK) end -= 1;
+  while (rows.length < end) rows.push(NO_CELLS);
   if (size.rows === 0) {
     closeDoubts(fold, sheetId, wantedRows(lease), lease);
     return;
@@ -39,7 +47,7 @@ export function takeCells(fold: Folding, reading: ReadingOf<"cells">, lease: Lea
   const isWhole =
     at.column === 0 && (reach >= reading.sheetColumns || (size.rows === 1 && isBeginningOfRow(fold, sheetId, at.row)));
   const width = isWhole ? reading.sheetColumns : size.columns;
-  place(fold, reading, lease, { top: at.row, left: at.column, width, rows, isWhole });
+  place(fold, reading, lease, { top: at.row, height: size.rows, left: at.column, width, rows, isWhole });
   closeDoubts(fold, sheetId, wantedRows(lease), lease);
 }
 
@@ -60,7 +68,8 @@ export function takeRows(fold: Folding, reading: ReadingOf<"rows">, lease: Lease
   const flush = (): void => {
     if (!block) return;
     const width = Math.max(sheet?.columns ?? 0, reading.sheetColumns ?? 0, widthOf(block.rows));
-    place(fold, reading, lease, { top: block.top, left: 0, width, rows: block.rows, isWhole: true });
+    const { top, rows } = block;
+    place(fold, reading, lease, { top, height: rows.length, left: 0, width, rows, isWhole: true });
     block = undefined;
   };
   for (const [index, cells] of sorted) {
@@ -76,12 +85,15 @@ export function takeRows(fold: Folding, reading: ReadingOf<"rows">, lease: Lease
   }
 }
 
-/** Puts a rectangle that was read where it belongs, if that is certain, or notes that it must be read again. */
+/**
+ * Puts a rectangle that was read where it belongs, if that is certain, or notes that it must be read again. Below `rows` it
+ * is as it is held: blank.
+ */
 function place(
   fold: Folding,
   reading: ReadingOf<"cells"> | ReadingOf<"rows">,
   lease: Lease | undefined,
-  area: { top: number; left: number; width: number; rows: Row[]; isWhole: boolean },
+  area: { top: number; height: number; left: number; width: number; rows: Row[]; isWhole: boolean },
 ): void {
   const { sheetId } = reading;
   const held = fold.state.sheetState(sheetId);
@@ -92,8 +104,9 @@ function place(
   }
   const desk = deskOf(fold, sheetId);
   const { sheetRows, sheetColumns } = reading;
-  const { top, left, width, rows, isWhole } = area;
-  const stretch = { from: top, to: top + rows.length };
+  const { top, height, left, width, rows, isWhole } = area;
+  const stretch = { from: top, to: top + height };
+  const told = { from: top, to: top + rows.length };
   const isOtherSize =
     (sheetRows !== undefined && sheetRows !== held.rows.length) ||
     (sheetColumns ?? Math.max(held.sheet.columns, left + widthOf(rows))) !== held.sheet.columns;
@@ -147,19 +160,20 @@ function place(
   if (!isCertain && overwrites && earlier.some((stamp) => arrival.readAt[0] < stamp.readAt[0])) return;
   if (lease && isWhole) noteRead(fold, desk, stretch);
   const isHeal = isChecking(fold) && overwrites;
-  const isSorted = !lease && isWhole && takeMoves(fold, sheetId, stretch, rows, reading.readAt);
+  const isSorted = found.length > 0 && !lease && isWhole && takeMoves(fold, sheetId, told, rows, reading.readAt);
   const rest = isSorted ? differences(top, left, width, rows, (row) => fold.state.row(sheetId, row), isWhole) : found;
   if (came === "perhaps" && isTyped && !isSorted) lookAround(fold, sheetId);
   for (const { at, cells, was } of rest) {
     const expected = was === undefined ? held.rows.slice(at.row, at.row + cells.length) : [];
     fold.emit({ kind: "cells", sheetId, at, cells, ...(was ? { was } : {}) }, reading.readAt);
     // Content that has the digest which was announced for it is proven by that.
-    cells.forEach((_, offset) => {
-      const now = held.rows[at.row + offset];
-      const before = expected[offset];
-      const isProven = now && before && hasDigest(before, { high: now.high >>> 0, low: now.low >>> 0 });
-      if (!isProven) leaveUnproven(fold, sheetId, { from: at.row + offset, to: at.row + offset + 1 });
-    });
+    const isProven = (row: number): boolean => {
+      const [now, before] = [held.rows[row], expected[row - at.row]];
+      return now !== undefined && before !== undefined && hasDigest(before, now);
+    };
+    const open: number[] = [];
+    for (let row = at.row; row < at.row + cells.length; row += 1) if (!isProven(row)) open.push(row);
+    for (const unproven of stretchesOf(open)) leaveUnproven(fold, sheetId, unproven);
     desk.seen.usedRows = Math.max(desk.seen.usedRows, at.row + cells.length);
     desk.seen.usedColumns = Math.max(desk.seen.usedColumns, at.column + widthOf(cells));
     if (isHeal) noteHealed(fold, cells.length);

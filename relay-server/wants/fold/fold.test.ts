@@ -238,7 +238,7 @@ describe("structure", () => {
       sheet.now += 70_000;
     }
     expect(relay.rows(7)).toEqual(truth(sheet));
-  }, 30_000);
+  }, 90_000);
 });
 
 describe("time", () => {

@@ -58,9 +58,12 @@ export function recognise(
   if (!isWhole || !held || held.unknownRows === 0) return;
   const byDigest = new Map<string, Row>();
   for (const cells of rows) {
+    // A blank row has no digest to be found by.
+    if (cells.length === 0) continue;
     const { high, low } = fold.state.digestOf(cells);
     byDigest.set(`${high | 0} ${low | 0}`, cells);
   }
+  if (byDigest.size === 0) return;
   held.rows.forEach((row, index) => {
     if (row.json !== null || (row.high === 0 && row.low === 0)) return;
     const cells = byDigest.get(`${row.high} ${row.low}`);
