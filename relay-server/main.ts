@@ -9,6 +9,7 @@ import { ConfigError, LISTENING_FILE, readConfig, type Config } from "./config.t
 import { createIngest } from "./ingest/ingest.ts";
 import { createMemoryLog } from "./log/engines/memory.ts";
 import { createSqliteLog } from "./log/engines/sqlite.ts";
+import { DamagedError } from "./log/log.ts";
 import { createRelay } from "./relay.ts";
 import {
   damageIn,
@@ -82,7 +83,15 @@ function openEngines(config: Config, onFault: (error: unknown) => void, onLost: 
 const config = settings();
 const logger = createLogger(config.logLevel);
 const metrics = createMetrics();
+const onDamage = ({ spreadsheetId, message, afterSeq, throughSeq }: DamagedError): void => {
+  metrics.damaged.inc();
+  logger.error({ spreadsheetId, what: message, afterSeq, throughSeq }, "damaged");
+};
 const onFault = (error: unknown): void => {
+  if (error instanceof DamagedError) {
+    onDamage(error);
+    return;
+  }
   metrics.faults.inc();
   logger.error({ err: error }, "fault");
 };
@@ -97,10 +106,7 @@ const ingest = createIngest({
   keysOf: (spreadsheetId) => access.keysOf(spreadsheetId),
   now,
   onFault,
-  onDamage({ spreadsheetId, message, afterSeq, throughSeq }) {
-    metrics.damaged.inc();
-    logger.error({ spreadsheetId, what: message, afterSeq, throughSeq }, "damaged");
-  },
+  onDamage,
   postsPerSecond: config.postsPerSecond,
 });
 const elapsed = (): number => performance.now();

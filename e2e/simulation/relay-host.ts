@@ -171,10 +171,15 @@ export function createRelayHost({ clock, dice, disk, weather, trace }: Needs): R
       restart: through((id) => disk.log().restart(id)),
       erase: through((id) => disk.log().erase(id)),
       forgetPosts: through((moment) => disk.log().forgetPosts(moment)),
-      follow(onEntry) {
-        const leave = disk.log().follow((...told) => {
-          if (mine.isAlive) onEntry(...told);
-        });
+      follow(onEntry, onLife) {
+        const leave = disk.log().follow(
+          (...told) => {
+            if (mine.isAlive) onEntry(...told);
+          },
+          (...told) => {
+            if (mine.isAlive) onLife?.(...told);
+          },
+        );
         ends.add(leave);
         return leave;
       },

@@ -38,7 +38,8 @@ export async function startProgram(
   const output = (): string => lines.join("\n");
   const listening = await new Promise<Record<string, unknown>>((resolve, reject) => {
     const late = setTimeout(() => reject(new Error(`${file} did not listen within 30 s.\n${output()}`)), 30_000);
-    void exited.then((code) => reject(new Error(`${file} ended with ${code} before it listened.\n${output()}`)));
+    // With "close" everything it said has been read, with "exit" not yet.
+    child.once("close", (code) => reject(new Error(`${file} ended with ${code} before it listened.\n${output()}`)));
     createInterface({ input: child.stderr }).on("line", keep);
     createInterface({ input: child.stdout }).on("line", (line) => {
       keep(line);

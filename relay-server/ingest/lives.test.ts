@@ -13,9 +13,12 @@ import { createLives } from "./lives.ts";
 test("a spreadsheet that is forgotten and loaded while its state is stored is not taken for damaged", async () => {
   const folder = mkdtempSync(join(tmpdir(), "sheetwire-lives-"));
   const store = openStore(join(folder, "s.db"), "full");
-  const log = createSqliteLog(store, { randomId: randomUUID, onFault: console.log, as: "owner" });
+  const onFault = (error: unknown): void => {
+    throw error;
+  };
+  const log = createSqliteLog(store, { randomId: randomUUID, onFault, as: "owner" });
   const damages: DamagedError[] = [];
-  const lives = createLives({ log, startedAt: 1, onFault: console.log, onDamage: (d) => damages.push(d) });
+  const lives = createLives({ log, startedAt: 1, onFault, onDamage: (d) => damages.push(d) });
   const rows = Array.from({ length: 20_000 }, (_, n) => [`${n} ${"x".repeat(400)}`]);
   const double = new SheetDouble([{ sheetId: 7, title: "One", columns: 1, rows }], "sheet-1");
   const live = (await lives.of("sheet-1", true))!;

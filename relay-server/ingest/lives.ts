@@ -97,10 +97,12 @@ export function createLives({ log, startedAt, onFault, onDamage }: Needs) {
       }
       if (entries.length > 0) continue;
       const end = await log.head(spreadsheetId);
-      if (state.head.seq === end?.seq && state.head.chain === end.chain) break;
+      // Another process erased it meanwhile.
+      if (!end) return create ? load(spreadsheetId, create) : undefined;
+      if (state.head.seq === end.seq && state.head.chain === end.chain) break;
       // Something may have been appended in between; but not when nothing comes of it twice.
-      if (end === undefined || missedAt === end.seq || state.head.seq >= end.seq) {
-        throw new DamagedError(spreadsheetId, "log", state.head.seq, end?.seq);
+      if (missedAt === end.seq || state.head.seq >= end.seq) {
+        throw new DamagedError(spreadsheetId, "log", state.head.seq, end.seq);
       }
       missedAt = end.seq;
     }

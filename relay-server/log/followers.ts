@@ -1,11 +1,16 @@
 import type { Entry } from "./entry.ts";
+import type { Head } from "./record.ts";
 
 /** Told of an entry that became durable, and of the life of the log that it belongs to. */
 export type OnEntry = (spreadsheetId: string, entry: Entry, epoch: string) => void;
 
+/** Told that the log of a spreadsheet began a life, and where: what was told of the one before means nothing any more. */
+export type OnLife = (spreadsheetId: string, head: Head) => void;
+
 export type Followers = {
-  add(onEntry: OnEntry): () => void;
+  add(onEntry: OnEntry, onLife?: OnLife): () => void;
   tell: OnEntry;
+  tellLife: OnLife;
 };
 
 /**
@@ -13,22 +18,24 @@ export type Followers = {
  * failed, nor keep the others from hearing: its error goes to `onFault`.
  */
 export function followers(onFault: (error: unknown) => void): Followers {
-  const all = new Set<OnEntry>();
+  const all = new Set<{ readonly onEntry: OnEntry; readonly onLife: OnLife | undefined }>();
+  const tellAll = (tell: (follower: { onEntry: OnEntry; onLife: OnLife | undefined }) => void): void => {
+    for (const follower of all) {
+      try {
+        tell(follower);
+      } catch (error) {
+        onFault(error);
+      }
+    }
+  };
   return {
-    add(onEntry) {
-      // A function of its own, so that one who follows twice is told twice, and leaves once.
-      const follower: OnEntry = (...told) => onEntry(...told);
+    add(onEntry, onLife) {
+      // An object of its own, so that one who follows twice is told twice, and leaves once.
+      const follower = { onEntry, onLife };
       all.add(follower);
       return () => all.delete(follower);
     },
-    tell(spreadsheetId, entry, epoch) {
-      for (const follower of all) {
-        try {
-          follower(spreadsheetId, entry, epoch);
-        } catch (error) {
-          onFault(error);
-        }
-      }
-    },
+    tell: (...told) => tellAll(({ onEntry }) => onEntry(...told)),
+    tellLife: (...told) => tellAll(({ onLife }) => onLife?.(...told)),
   };
 }

@@ -325,3 +325,76 @@ test("a post whose changes were lost with a damaged row is not remembered as tak
   openAnew();
   expect([lost, (await log.head("sheet-1"))?.seq, await log.takenPost("sheet-1", "post-1")]).toEqual([1, 0, undefined]);
 });
+
+test("a spreadsheet that a guest erased is gone, not damaged", async () => {
+  await appendTo(log, "sheet-1", "a");
+  await allTidy();
+  const [guest, opened] = open("guest");
+  await guest.erase("sheet-1");
+  opened.close();
+  expect(await log.readAfter("sheet-1", 0, 1)).toEqual([]);
+  expect(await log.head("sheet-1")).toBeUndefined();
+  expect(await log.restart("sheet-1")).toBeUndefined();
+  expect(count("SELECT count(*) n FROM states")).toBe(0);
+});
+
+test("a relay starts on a full disk after it was ended in order, and says that it runs once there is room", async () => {
+  await appendTo(log, "sheet-1", "a");
+  await log.close();
+  let isFull = true;
+  openAnew((s) => {
+    const { transact } = s;
+    const full: Store["transact"] = (work, how) =>
+      transact(() => {
+        const result = work();
+        if (isFull) throw Object.assign(new Error("full"), { errcode: 13 });
+        return result;
+      }, how);
+    Object.assign(s, { transact: full });
+  });
+  expect(faults).toMatchObject([{ name: "DiskFullError" }]);
+  expect((await log.head("sheet-1"))?.seq).toBe(1);
+  await expect(appendTo(log, "sheet-1", "b")).rejects.toThrow("no room");
+  const mark = (): unknown => store.db.prepare("SELECT value FROM meta WHERE name = 'log'").get()?.["value"];
+  expect(mark()).toBe("clean");
+  isFull = false;
+  await appendTo(log, "sheet-1", "b");
+  expect(mark()).toBe("open-full");
+});
+
+test("changes go by age also when the clock was ahead for a while, and not before what follows them", async () => {
+  const append = async (at: number, text: string): Promise<void> => {
+    clock = at;
+    await appendTo(log, "sheet-1", text);
+    await log.kept("sheet-1");
+  };
+  const due = (moment: number): Promise<number> => log.dueThrough("sheet-1", moment, Number.MAX_SAFE_INTEGER);
+  await append(1_000, "a");
+  await append(400 * 86_400_000, "ahead");
+  await append(3_000, "b");
+  await append(400 * 86_400_000, "ahead again");
+  clock = 9_000;
+  expect([await due(1_000), await due(2_000), await due(3_001), await due(9_000)]).toEqual([0, 1, 3, 3]);
+});
+
+test("what is lost when a row is taken up anew is told of once, and the log goes on in its new life", async () => {
+  for (const text of ["one", "two"]) await appendTo(log, "sheet-1", text);
+  const before = await log.head("sheet-1");
+  const lives: string[] = [];
+  log.follow(
+    () => {},
+    (spreadsheetId) => lives.push(spreadsheetId),
+  );
+  const [guest, opened] = open("guest");
+  opened.db.exec("UPDATE journal SET frames = CAST('#' || substr(frames, 2) AS BLOB) WHERE id = 2");
+  await guest.create("another");
+  opened.close();
+  if (!before) throw new Error("There is no head.");
+  await expect(
+    log.append([{ spreadsheetId: "sheet-1", expected: before, entry: entryAfter(before, ["three"]) }]),
+  ).rejects.toMatchObject({ name: "HeadMovedError" });
+  expect([lost, lives.toSorted()]).toEqual([1, ["another", "sheet-1"]]);
+  lost = undefined;
+  expect((await appendTo(log, "sheet-1", "three")).seq).toBe(2);
+  expect([lost, lives.length]).toEqual([undefined, 2]);
+});

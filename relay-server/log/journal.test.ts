@@ -3,6 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomUUID } from "node:crypto";
+import { crc32 } from "node:zlib";
 import { DatabaseSync } from "node:sqlite";
 import { FIRST_CHAIN, nextChain } from "@sheetwire/shared/digest";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -272,4 +273,29 @@ test("posts that an older store took are still known", async () => {
   openAnew();
   expect(await log.takenPost("sheet-1", "p3")).toEqual(postOf("p3"));
   expect(await log.takenPost("sheet-1", "p1")).toMatchObject({ bodyHash: "hash of p1" });
+});
+
+test("a store of version 4 has checksums afterwards, and what was damaged in it stays so", async () => {
+  store.close();
+  rmSync(path);
+  const db = new DatabaseSync(path);
+  for (const step of migrations.slice(0, 4)) db.exec(step);
+  db.exec("PRAGMA user_version = 4");
+  const chain = "0000000000000000";
+  db.exec(`INSERT INTO spreadsheets VALUES (7, 'sheet-1', 'epoch', 0, '${chain}', 0, '${chain}')`);
+  db.exec(`INSERT INTO states VALUES (7, 'epoch', 0, '${chain}', 1, 0)`);
+  db.exec("INSERT INTO meta VALUES ('commits', '1'), ('log', 'open-full')");
+  const recordsOf = (id: string): string => JSON.stringify([[7, id, "b0d1", "{}"]]);
+  const prints = (id: string): Buffer => packPrints([printOf("sheet-1", id)]);
+  db.prepare("INSERT INTO taken VALUES (1, 1000, ?, ?)").run(prints("p1"), recordsOf("p1"));
+  const add = db.prepare("INSERT INTO journal VALUES (?, 1000, 1000, ?, '[]', ?, ?, x'')");
+  const crc = (id: number, records: string): number => crc32(records, crc32("[]", crc32(String(id))));
+  add.run(2, crc(2, recordsOf("p2")), recordsOf("p2"), prints("p2"));
+  add.run(3, crc(3, recordsOf("p3")) ^ 1, recordsOf("p3"), prints("p3"));
+  db.close();
+  openAnew();
+  expect(lost).toBe(1);
+  const known = await Promise.all(["p1", "p2", "p3"].map(async (id) => log.takenPost("sheet-1", id)));
+  expect(known.map((post) => post?.webhookId)).toEqual(["p1", "p2", undefined]);
+  expect((await log.state("sheet-1"))?.head).toMatchObject({ seq: 0, chain });
 });

@@ -212,6 +212,25 @@ export function changeLogContract(open: () => Promise<ChangeLog>): void {
       expect(told).toEqual([1, 3]);
     });
 
+    test("L7 followers hear of each life that a log begins, before what is stored in it, and not of one that was there", async () => {
+      const log = await open();
+      const told: unknown[] = [];
+      const stop = log.follow(
+        (_, { lastSeq }, epoch) => told.push([epoch, lastSeq]),
+        (spreadsheetId, head) => told.push([spreadsheetId, head]),
+      );
+      const { epoch: first } = await log.create("sheet-1");
+      await appendTo(log, "sheet-1", "a", "b");
+      const anew = await log.restart("sheet-1");
+      await appendTo(log, "sheet-1", "c");
+      await log.erase("sheet-1");
+      const last = await log.create("sheet-1");
+      stop();
+      await log.restart("sheet-1");
+      const created = ["sheet-1", { epoch: first, seq: 0, chain: FIRST_CHAIN }];
+      expect(told).toEqual([created, [first, 2], ["sheet-1", anew], [anew?.epoch, 3], ["sheet-1", last]]);
+    });
+
     test("L8 create changes nothing of what exists, and erase leaves nothing", async () => {
       const log = await open();
       const head = await appendTo(log, "sheet-1", "a");

@@ -1,11 +1,11 @@
 /** The ordered, durable record of what was learned of every spreadsheet, and what must be remembered beside it. */
 
 import type { Entry } from "./entry.ts";
-import type { OnEntry } from "./followers.ts";
+import type { OnEntry, OnLife } from "./followers.ts";
 import type { Append, Head, Kept, StateToStore, StoredState, TakenPost } from "./record.ts";
 
 export * from "./record.ts";
-export { followers, type Followers, type OnEntry } from "./followers.ts";
+export { followers, type Followers, type OnEntry, type OnLife } from "./followers.ts";
 export { createKeeper } from "./keeper.ts";
 export { Entry, laterPart, partsOf, textFrame } from "./entry.ts";
 
@@ -17,7 +17,8 @@ export { Entry, laterPart, partsOf, textFrame } from "./entry.ts";
  * - L4: an append whose `expected` is not the head rejects with HeadMovedError and stores nothing of its group.
  * - L5: a taken post is found by its id for at least 24 h, with the hash of its body.
  * - L6: `readAfter` yields entries in order, each once, the first of them holding `seq + 1`; an entry may begin before it.
- * - L7: `follow` tells of everything stored by this process, once, in order, after it is durable.
+ * - L7: `follow` tells of everything stored by this process, once, in order, after it is durable; so it does of each life
+ *   that a log begins, before anything that is stored in it.
  * - L8: `create` of a spreadsheet that exists changes nothing; `erase` leaves nothing of it.
  * - L9: entries are dropped (`trim`) only up to the seq of a stored state.
  * - L10: `chainAt` answers for every seq from the floor to the head, also inside an entry, and for no other.
@@ -55,6 +56,6 @@ export interface ChangeLog {
   erase(spreadsheetId: string): Promise<void>;
   /** Forgets taken posts from before `moment`. */
   forgetPosts(moment: number): Promise<void>;
-  follow(onEntry: OnEntry): () => void;
+  follow(onEntry: OnEntry, onLife?: OnLife): () => void;
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /**
  * Every step the database has taken, oldest first; its version is the number of steps. A step that was released is never
- * changed: a further one follows it.
+ * changed: a further one follows it. A step may use `crc32(data, start)`, which SQLite itself lacks.
  */
 export const migrations: readonly string[] = [
   `
@@ -149,5 +149,25 @@ export const migrations: readonly string[] = [
   FROM taken;
   DROP TABLE taken;
   ALTER TABLE taken_by_commit RENAME TO taken;
+  `,
+  // A checksum over every row of the log, and one over a commit's posts that stays with them. What is damaged already stays so.
+  `
+  ALTER TABLE spreadsheets ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
+  UPDATE spreadsheets SET crc = crc32(
+    key || ' ' || spreadsheet_id || ' ' || epoch || ' ' || seq || ' ' || chain || ' ' || floor_seq || ' ' || floor_chain, 0
+  );
+  ALTER TABLE states ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
+  UPDATE states SET crc = crc32(
+    spreadsheet_key || ' ' || epoch || ' ' || seq || ' ' || chain || ' ' || version || ' ' || pieces, 0
+  );
+  ALTER TABLE taken ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
+  UPDATE taken SET crc = crc32(records, crc32(prints, crc32(id || ' ' || CAST(taken_at AS INTEGER), 0)));
+  ALTER TABLE journal ADD COLUMN posts_crc INTEGER NOT NULL DEFAULT 0;
+  UPDATE journal SET posts_crc = crc32(records, crc32(prints, crc32(id || ' ' || CAST(taken_at AS INTEGER), 0)));
+  UPDATE journal SET crc = CASE
+    WHEN crc = crc32(frames, crc32(records, crc32(parts, crc32(CAST(id AS TEXT), 0))))
+    THEN crc32(frames, crc32(parts, crc32(id || ' ' || CAST(at AS INTEGER) || ' ' || posts_crc, 0)))
+    ELSE -1
+  END;
   `,
 ];

@@ -1,7 +1,8 @@
 /** The embedded database: one SQLite file that holds the log and the access records, opened the same way by relay and CLI. */
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
+import { crc32 } from "node:zlib";
 import { openMark, type Mark } from "./mark.ts";
 import { migrations } from "./migrations.ts";
 
@@ -147,9 +148,15 @@ function migrate(db: DatabaseSync, path: string): void {
         `${path} was written by a newer Sheetwire (store version ${version}, this one knows ${migrations.length}). Update Sheetwire, or restore an older backup.`,
       );
     }
+    if (version < migrations.length) db.function("crc32", { deterministic: true }, crc32OfValue);
     for (const step of migrations.slice(version)) db.exec(step);
     if (version < migrations.length) db.exec(`PRAGMA user_version = ${migrations.length}`);
   });
+}
+
+function crc32OfValue(data: SQLOutputValue, start: SQLOutputValue): number {
+  if (typeof data === "string" || data instanceof Uint8Array) return crc32(data, Number(start));
+  throw new RowDamagedError(`Text or bytes were expected, ${typeof data} found.`);
 }
 
 function transact<T>(db: DatabaseSync, work: () => T): T {
@@ -170,8 +177,11 @@ export const SQLITE_CORRUPT = 11;
 export const SQLITE_FULL = 13;
 const NOT_A_DATABASE = 26;
 
-/** SQLite's primary result code of an error, where it is one of SQLite's. */
+/** Read beyond the end of a file that was cut short, where SQLite reads the rest of a long row (https://sqlite.org/rescode.html). */
+const SHORT_READ = 522;
+
+/** SQLite's primary result code of an error, where it is one of SQLite's; what was cut short is corrupt. */
 export function sqliteCodeOf(error: unknown): number | undefined {
   if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
-  return error.errcode & 0xff;
+  return error.errcode === SHORT_READ ? SQLITE_CORRUPT : error.errcode & 0xff;
 }

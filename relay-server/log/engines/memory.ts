@@ -53,6 +53,7 @@ export function createMemoryLog(needs: Needs): ChangeLog {
       const head = { epoch: needs.randomId(), seq: 0, chain: FIRST_CHAIN };
       const floor = { seq: 0, chain: FIRST_CHAIN };
       records.set(spreadsheetId, { head, floor, entries: [], joined: 0, desk: undefined, state: undefined });
+      following.tellLife(spreadsheetId, head);
       return head;
     },
     async head(spreadsheetId) {
@@ -173,6 +174,7 @@ export function createMemoryLog(needs: Needs): ChangeLog {
       record.head = { ...record.head, epoch: needs.randomId() };
       record.desk = undefined;
       record.state = { head: record.head, lines: [] };
+      following.tellLife(spreadsheetId, record.head);
       return record.head;
     },
     async erase(spreadsheetId) {
@@ -182,7 +184,7 @@ export function createMemoryLog(needs: Needs): ChangeLog {
     async forgetPosts(moment) {
       forget(({ post }) => post.takenAt < moment);
     },
-    follow: (onEntry) => following.add(onEntry),
+    follow: (onEntry, onLife) => following.add(onEntry, onLife),
     async close() {
       records.clear();
     },

@@ -3,13 +3,15 @@ import { crc32 } from "node:zlib";
 import type { DatabaseSync } from "node:sqlite";
 import { chainInside, joinEntries } from "../entry.ts";
 import { DamagedError, Entry } from "../log.ts";
+import type { LogEnd } from "./sqlite-records.ts";
 
 /** Entries are joined up to about this size, in bytes: a cut in the middle, and a read of one, stay cheap. */
 export const JOINED_BYTES = 64 * 1024;
 /** Smaller entries are worth joining. */
 const SMALL_BYTES = JOINED_BYTES / 2;
-/** So many rows are looked at in one piece of housekeeping. */
+/** So many rows are looked at in one piece of housekeeping, of so many bytes. */
 const LOOK_ROWS = 512;
+const LOOK_BYTES = 4 * 1024 * 1024;
 
 type Place = { readonly key: number; readonly spreadsheetId: string };
 
@@ -31,9 +33,14 @@ export function createEntryRows(db: DatabaseSync) {
       "SELECT last_seq, length(frame) FROM frames WHERE spreadsheet_key = ? AND last_seq > ? ORDER BY last_seq LIMIT ?",
     ),
     newestFirst: prepare("SELECT last_seq, length(frame) FROM frames WHERE spreadsheet_key = ? ORDER BY last_seq DESC"),
-    since: prepare("SELECT last_seq FROM frames WHERE spreadsheet_key = ? AND at >= ? ORDER BY last_seq LIMIT 1"),
+    since: prepare(
+      "SELECT last_seq FROM frames WHERE spreadsheet_key = ? AND at >= ? AND at <= ? ORDER BY last_seq LIMIT 1",
+    ),
+    lastOlder: prepare(
+      "SELECT last_seq FROM frames WHERE spreadsheet_key = ? AND at < ? AND last_seq < ? ORDER BY last_seq DESC LIMIT 1",
+    ),
     first: prepare("SELECT first_seq FROM frames WHERE spreadsheet_key = ? ORDER BY last_seq LIMIT 1"),
-    last: prepare("SELECT last_seq FROM frames WHERE spreadsheet_key = ? ORDER BY last_seq DESC LIMIT 1"),
+    last: prepare("SELECT last_seq, chain FROM frames WHERE spreadsheet_key = ? ORDER BY last_seq DESC LIMIT 1"),
     bytes: prepare("SELECT sum(length(frame)) AS bytes FROM frames WHERE spreadsheet_key = ?"),
     dropRange: prepare("DELETE FROM frames WHERE spreadsheet_key = ? AND last_seq > ? AND last_seq <= ?"),
     dropThrough: prepare(
@@ -86,7 +93,7 @@ export function createEntryRows(db: DatabaseSync) {
     readAfter: (place: Place, seq: number, maxBytes: number): readonly Entry[] =>
       read(place, seq, (_, bytes) => bytes > maxBytes).map(({ entry }) => entry),
 
-    chainAt(place: Place, seq: number, floor: { seq: number; chain: string }): string | undefined {
+    chainAt(place: Place, seq: number, floor: LogEnd): string | undefined {
       if (seq === floor.seq) return floor.chain;
       const row = sql.chainBefore.get(place.key, seq);
       const before = row ? { seq: Number(row["last_seq"]), chain: String(row["chain"]) } : floor;
@@ -97,18 +104,26 @@ export function createEntryRows(db: DatabaseSync) {
     },
 
     /** Where the entry that ends at or before `seq` ends, and its chain. */
-    endBefore(key: number, seq: number): { seq: number; chain: string } | undefined {
+    endBefore(key: number, seq: number): LogEnd | undefined {
       const row = sql.chainBefore.get(key, seq);
+      return row && { seq: Number(row["last_seq"]), chain: String(row["chain"]) };
+    },
+
+    /** Where the last entry ends. */
+    end(key: number): LogEnd | undefined {
+      const row = sql.last.get(key);
       return row && { seq: Number(row["last_seq"]), chain: String(row["chain"]) };
     },
 
     bytes: (key: number): number => Number(sql.bytes.get(key)?.["bytes"] ?? 0),
 
-    /** The last seq of what became durable before `moment` or lies beyond the newest `maxBytes`; 0 for none. */
-    dueThrough(key: number, moment: number, maxBytes: number): number {
-      const since = sql.since.get(key, moment);
-      const end = Number(sql.last.get(key)?.["last_seq"] ?? 0);
-      let due = since ? (this.endBefore(key, Number(since["last_seq"]) - 1)?.seq ?? 0) : end;
+    /**
+     * The last seq of what became durable before `moment` or lies beyond the newest `maxBytes`; 0 for none. What a clock that
+     * was ahead of `now` has stamped is as old as what follows it.
+     */
+    dueThrough(key: number, moment: number, now: number, maxBytes: number): number {
+      const since = sql.since.get(key, moment, now)?.["last_seq"] ?? Number.MAX_SAFE_INTEGER;
+      let due = Number(sql.lastOlder.get(key, moment, since)?.["last_seq"] ?? 0);
       if (maxBytes === Number.MAX_SAFE_INTEGER) return due;
       let bytes = 0;
       for (const row of sql.newestFirst.iterate(key)) {
@@ -140,10 +155,10 @@ export function createEntryRows(db: DatabaseSync) {
 
     hasAny: (key: number): boolean => sql.first.get(key) !== undefined,
 
-    /** The first damaged place after `seq`, if any, in at most `rows` rows; and where the look ended. */
+    /** The first damaged place after `seq`, if any, in a piece of the log; and where the look ended. */
     firstDamage(place: Place, seq: number): { damage: DamagedError | undefined; through: number } {
       try {
-        const found = read(place, seq, (count) => count >= LOOK_ROWS);
+        const found = read(place, seq, (count, bytes) => count >= LOOK_ROWS || bytes >= LOOK_BYTES);
         return { damage: undefined, through: found.at(-1)?.entry.lastSeq ?? seq };
       } catch (error) {
         if (error instanceof DamagedError) return { damage: error, through: error.throughSeq ?? seq };

@@ -10,6 +10,7 @@ import { RowDamagedError } from "../../store/store.ts";
 import { chainInside, indexAfter, joinEntries } from "../entry.ts";
 import { DamagedError, Entry } from "../log.ts";
 import { JOINED_BYTES, type EntryRows } from "./sqlite-entries.ts";
+import type { LogEnd, RecordRows } from "./sqlite-records.ts";
 
 /** What a commit brought to one spreadsheet. */
 export type CommitPart = {
@@ -23,7 +24,13 @@ export type CommitPart = {
 };
 
 /** Posts as they are stored beside a commit. */
-export type PackedPosts = { readonly records: string; readonly prints: Uint8Array; readonly takenAt: number };
+export type PackedPosts = {
+  readonly records: string;
+  readonly prints: Uint8Array;
+  readonly takenAt: number;
+  /** Over all of it and the commit's number; it stays with the posts when they leave the journal. */
+  readonly crc: number;
+};
 
 type Held = { readonly entry: Entry; readonly at: number; readonly id: number };
 
@@ -32,9 +39,9 @@ export type LooseEnd = {
   readonly key: number;
   readonly spreadsheetId: string;
   /** Where it begins: what lies before is settled. */
-  before: { seq: number; chain: string };
+  before: LogEnd;
   /** Where it ends. */
-  head: { seq: number; chain: string };
+  head: LogEnd;
   held: Held[];
   /** Written with the commit `deskId`; undefined when the settled one is the newest. */
   desk: string | undefined;
@@ -64,22 +71,24 @@ const partsSchema = z.array(
 
 export type Journal = ReturnType<typeof createJournal>;
 
-/** `onSettled` is told of rows that were added to the log's own, and their bytes, before the loose end forgets where it began. */
-export function createJournal(
-  db: DatabaseSync,
-  rows: EntryRows,
-  onSettled: (loose: LooseEnd, rows: number, bytes: number) => void,
-) {
+type Needs = {
+  entries: EntryRows;
+  records: RecordRows;
+  /** Writes how far a spreadsheet's log is settled, in the transaction that settles it. */
+  move: (loose: LooseEnd, end: LogEnd) => void;
+  /** Told of rows that were added to the log's own, and their bytes, before the loose end forgets where it began. */
+  onSettled: (loose: LooseEnd, rows: number, bytes: number) => void;
+};
+
+export function createJournal(db: DatabaseSync, { entries: rows, records, move, onSettled }: Needs) {
   const sql = {
     add: db.prepare(
-      "INSERT INTO journal (id, at, taken_at, crc, parts, records, prints, frames) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO journal (id, at, taken_at, crc, posts_crc, parts, records, prints, frames) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     ),
-    all: db.prepare("SELECT id, at, crc, parts, records, frames FROM journal ORDER BY id"),
-    heads: db.prepare("SELECT spreadsheet_id, seq, chain FROM spreadsheets WHERE key = ?"),
-    move: db.prepare("UPDATE spreadsheets SET seq = ?, chain = ? WHERE key = ?"),
+    all: db.prepare("SELECT id, at, taken_at, crc, posts_crc, parts, records, prints, frames FROM journal ORDER BY id"),
     setDesk: db.prepare("INSERT OR REPLACE INTO desks (spreadsheet_key, json, crc) VALUES (?, ?, ?)"),
     keepPosts: db.prepare(
-      "INSERT INTO taken (id, taken_at, prints, records) SELECT id, taken_at, prints, records FROM journal WHERE id <= ? AND length(prints) > 0",
+      "INSERT INTO taken (id, taken_at, prints, records, crc) SELECT id, taken_at, prints, records, posts_crc FROM journal WHERE id <= ? AND length(prints) > 0",
     ),
     disown: db.prepare("UPDATE journal SET prints = x'' WHERE id = ?"),
     drop: db.prepare("DELETE FROM journal WHERE id <= ?"),
@@ -96,7 +105,7 @@ export function createJournal(
   let since: number | undefined;
   let pass: { readonly through: number; readonly keys: number[] } | undefined;
 
-  function note(id: number, at: number, part: CommitPart, before: { seq: number; chain: string }): void {
+  function note(id: number, at: number, part: CommitPart, before: LogEnd): void {
     const { key, spreadsheetId, seq, chain, entries, desk } = part;
     if (entries.length === 0 && desk === undefined) return;
     let loose = looseEnds.get(key);
@@ -139,13 +148,13 @@ export function createJournal(
         from += length;
         return entry;
       });
-      const settled = sql.heads.get(key);
+      const settled = records.byKey(key);
       if (!settled) continue;
-      const before = looseEnds.get(key)?.head ?? { seq: Number(settled["seq"]), chain: String(settled["chain"]) };
+      const before = looseEnds.get(key)?.head ?? settled;
       const isNewer = seq > before.seq;
       const part: CommitPart = {
         key,
-        spreadsheetId: String(settled["spreadsheet_id"]),
+        spreadsheetId: settled.spreadsheetId,
         seq: isNewer ? seq : before.seq,
         chain: isNewer ? chain : before.chain,
         entries: entries.filter(({ lastSeq }) => lastSeq > before.seq),
@@ -187,7 +196,7 @@ export function createJournal(
       made += 1;
     }
     const newest = loose.held[count - 1]?.entry;
-    if (newest) sql.move.run(newest.lastSeq, newest.chain, key);
+    if (newest) move(loose, { seq: newest.lastSeq, chain: newest.chain });
     if (desk !== undefined) sql.setDesk.run(key, desk, crc32(desk, key));
     return {
       bytes: written,
@@ -230,9 +239,9 @@ export function createJournal(
         ]),
       );
       const frames = Buffer.concat(parts.flatMap(({ entries }) => entries.map(({ frame }) => frame)));
-      const { records, prints, takenAt } = posts;
-      sql.add.run(id, at, takenAt, crcOf(id, text, records, frames), text, records, prints, frames);
-      const size = text.length + records.length + frames.length;
+      const { takenAt, crc } = posts;
+      sql.add.run(id, at, takenAt, crcOf(id, at, crc, text, frames), crc, text, posts.records, posts.prints, frames);
+      const size = text.length + posts.records.length + frames.length;
       return { bytes: size, written: () => noteRow(id, at, size) };
     },
     note,
@@ -243,16 +252,24 @@ export function createJournal(
       last = commits;
       first = last + 1;
       for (const row of sql.all.iterate()) {
-        const { parts, records, frames } = row;
+        const { crc, posts_crc: postsCrc, parts, records: posts, prints, frames } = row;
         const id = Number(row["id"]);
-        if (typeof parts !== "string" || typeof records !== "string" || !(frames instanceof Uint8Array)) {
+        if (
+          typeof parts !== "string" ||
+          typeof posts !== "string" ||
+          !(prints instanceof Uint8Array) ||
+          !(frames instanceof Uint8Array)
+        ) {
           throw new RowDamagedError("A row of the journal holds something that was never written there.");
         }
         const at = Number(row["at"]);
         const held = Buffer.from(frames.buffer, frames.byteOffset, frames.byteLength);
-        if (row["crc"] === crcOf(id, parts, records, held)) takeUp(id, at, parts, held);
+        const isGood =
+          postsCrc === postsCrcOf(id, Number(row["taken_at"]), prints, posts) &&
+          crc === crcOf(id, at, postsCrc, parts, held);
+        if (isGood) takeUp(id, at, parts, held);
         else damaged.add(id);
-        noteRow(id, at, parts.length + records.length + held.length);
+        noteRow(id, at, parts.length + posts.length + held.length);
       }
       return damaged.size;
     },
@@ -369,6 +386,11 @@ export function createJournal(
   };
 }
 
-function crcOf(id: number, parts: string, records: string, frames: Uint8Array): number {
-  return crc32(frames, crc32(records, crc32(parts, crc32(String(id)))));
+function crcOf(id: number, at: number, postsCrc: number, parts: string, frames: Uint8Array): number {
+  return crc32(frames, crc32(parts, crc32(`${id} ${at} ${postsCrc}`)));
+}
+
+/** Over everything that is stored of the posts of commit `id`, here and where they are kept later. */
+export function postsCrcOf(id: number, takenAt: number, prints: Uint8Array, records: string): number {
+  return crc32(records, crc32(prints, crc32(`${id} ${takenAt}`)));
 }

@@ -5,7 +5,7 @@ import { takenInBetween } from "../entry.ts";
 import type { TakenPost } from "../log.ts";
 import { RowDamagedError } from "../../store/store.ts";
 import { packPrints, printOf, Prints, unpackPrints, type Print } from "../prints.ts";
-import type { PackedPosts } from "./sqlite-journal.ts";
+import { postsCrcOf, type PackedPosts } from "./sqlite-journal.ts";
 
 /** The spreadsheet's key, the post's id, the hash of its body, the answer. */
 const recordsSchema = z.array(z.tuple([z.number(), z.string(), z.string(), z.string()]));
@@ -23,30 +23,41 @@ export type PostRows = ReturnType<typeof createPostRows>;
 /** A post's row has the number of the commit that took it; it is in the journal first, and kept in `taken` when that is settled. */
 export function createPostRows(db: DatabaseSync, isDamaged: (commit: number) => boolean) {
   const prints = new Prints();
-  const columns = "id, taken_at, prints, records";
+  const columns = "id, taken_at, prints, records, crc";
   const sql = {
-    find: db.prepare("SELECT taken_at, records FROM taken WHERE id = ?"),
-    findNew: db.prepare("SELECT taken_at, records FROM journal WHERE id = ?"),
-    all: db.prepare("SELECT id, prints FROM taken WHERE id > ? UNION ALL SELECT id, prints FROM journal WHERE id > ?"),
+    find: db.prepare(`SELECT ${columns} FROM taken WHERE id = ?`),
+    findNew: db.prepare("SELECT id, taken_at, prints, records, posts_crc AS crc FROM journal WHERE id = ?"),
+    all: db.prepare(`SELECT ${columns} FROM taken WHERE id > ?`),
+    allNew: db.prepare("SELECT id, prints FROM journal WHERE id > ?"),
     ages: db.prepare("SELECT id, taken_at, prints FROM taken WHERE id > ? ORDER BY id LIMIT ?"),
     some: db.prepare(`SELECT ${columns} FROM taken WHERE id > ? ORDER BY id LIMIT ?`),
     last: db.prepare("SELECT max(id) AS id FROM taken"),
-    keep: db.prepare("UPDATE taken SET prints = ?, records = ? WHERE id = ?"),
+    keep: db.prepare("UPDATE taken SET prints = ?, records = ?, crc = ? WHERE id = ?"),
     drop: db.prepare("DELETE FROM taken WHERE id = ?"),
   };
   let known = 0;
+  const damaged = new Set<number>();
 
   /** Takes up what is stored beyond what is known: at the start, and what another process wrote. */
   function learn(): void {
     let latest = known;
-    for (const row of sql.all.iterate(known, known)) {
+    const take = (row: Record<string, unknown>): void => {
       const id = Number(row["id"]);
       latest = Math.max(latest, id);
       for (const print of unpackPrints(bytes(row["prints"]))) prints.add(print, id);
+    };
+    for (const row of sql.all.iterate(known)) {
+      if (isSound(row)) take(row);
+      else damaged.add(Number(row["id"]));
     }
+    for (const row of sql.allNew.iterate(known)) take(row);
     known = latest;
   }
   learn();
+
+  function keep(id: number, takenAt: number, left: Uint8Array, records: string): void {
+    sql.keep.run(left, records, postsCrcOf(id, takenAt, left, records), id);
+  }
 
   function forgetRow(row: Record<string, unknown>): void {
     const id = Number(row["id"]);
@@ -60,6 +71,7 @@ export function createPostRows(db: DatabaseSync, isDamaged: (commit: number) => 
     for (const id of prints.find(print)) {
       // What came with a damaged commit did not become part of the log: it is taken anew.
       const row = sql.find.get(id) ?? (isDamaged(id) ? undefined : sql.findNew.get(id));
+      // Nobody can tell which posts a damaged row named: they are taken anew, like new ones.
       const record = row && recordsOf(row)?.find((one) => one[0] === key && one[1] === webhookId);
       if (!record) continue;
       const [, , bodyHash, answer] = record;
@@ -71,6 +83,13 @@ export function createPostRows(db: DatabaseSync, isDamaged: (commit: number) => 
   return {
     learn,
     find,
+    /** Rows that were found not to be as they were written. */
+    get damaged(): number {
+      return damaged.size;
+    },
+    dropDamaged(): void {
+      for (const id of damaged) sql.drop.run(id);
+    },
     lastId: (): number => Number(sql.last.get()?.["id"] ?? 0),
 
     /** Whether it can have been taken, without asking the store. */
@@ -94,10 +113,13 @@ export function createPostRows(db: DatabaseSync, isDamaged: (commit: number) => 
           takenAt = Math.max(takenAt, at);
         }
       }
+      const text = JSON.stringify(records);
+      const packed = packPrints(own);
       return {
-        records: JSON.stringify(records),
-        prints: packPrints(own),
+        records: text,
+        prints: packed,
         takenAt,
+        crc: postsCrcOf(id, takenAt, packed, text),
         taken() {
           for (const print of own) prints.add(print, id);
           known = Math.max(known, id);
@@ -129,8 +151,11 @@ export function createPostRows(db: DatabaseSync, isDamaged: (commit: number) => 
           const id = Number(row["id"]);
           through = id;
           const records = recordsOf(row);
-          // Nobody can tell whose these are; they go with their time.
-          if (!records) continue;
+          if (!records) {
+            // Nobody can tell whose these are: not one of them stays.
+            sql.drop.run(id);
+            continue;
+          }
           const others = records.filter(([owner]) => owner !== key);
           if (others.length === records.length) continue;
           const own = records
@@ -141,7 +166,7 @@ export function createPostRows(db: DatabaseSync, isDamaged: (commit: number) => 
             ({ high, low }) => !own.some((print) => print.high === high && print.low === low),
           );
           if (others.length === 0) sql.drop.run(id);
-          else sql.keep.run(packPrints(left), JSON.stringify(others), id);
+          else keep(id, Number(row["taken_at"]), packPrints(left), JSON.stringify(others));
         }
         return {
           more: rows.length === LOOK_ROWS,
@@ -152,13 +177,14 @@ export function createPostRows(db: DatabaseSync, isDamaged: (commit: number) => 
   };
 }
 
+function isSound({ id, taken_at: takenAt, prints, records, crc }: Record<string, unknown>): boolean {
+  if (!(prints instanceof Uint8Array) || typeof records !== "string") return false;
+  return crc === postsCrcOf(Number(id), Number(takenAt), prints, records);
+}
+
 /** Undefined where they are not as they were written. */
 function recordsOf(row: Record<string, unknown>): z.infer<typeof recordsSchema> | undefined {
-  try {
-    return recordsSchema.parse(JSON.parse(String(row["records"])));
-  } catch {
-    return undefined;
-  }
+  return isSound(row) ? recordsSchema.parse(JSON.parse(String(row["records"]))) : undefined;
 }
 
 function bytes(value: unknown): Uint8Array {

@@ -8,13 +8,15 @@ const PIECE_CHARS = 256 * 1024;
 /** So many pieces of a state that was replaced are dropped at once. */
 const DROP_PIECES = 16;
 
+type State = { readonly head: Head; readonly version: number; readonly pieces: number };
+
 export type StateRows = ReturnType<typeof createStateRows>;
 
 export function createStateRows(db: DatabaseSync) {
   const sql = {
-    find: db.prepare("SELECT epoch, seq, chain, version, pieces FROM states WHERE spreadsheet_key = ?"),
+    find: db.prepare("SELECT epoch, seq, chain, version, pieces, crc FROM states WHERE spreadsheet_key = ?"),
     set: db.prepare(
-      "INSERT OR REPLACE INTO states (spreadsheet_key, epoch, seq, chain, version, pieces) VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO states (spreadsheet_key, epoch, seq, chain, version, pieces, crc) VALUES (?, ?, ?, ?, ?, ?, ?)",
     ),
     addPiece: db.prepare(
       "INSERT INTO state_pieces (spreadsheet_key, version, part, crc, lines) VALUES (?, ?, ?, ?, ?)",
@@ -36,27 +38,50 @@ export function createStateRows(db: DatabaseSync) {
   const writing = new Set<string>();
   const nameOf = (key: number, version: number): string => `${key} ${version}`;
 
+  function read(key: number): (State & { isSound: boolean }) | undefined {
+    const row = sql.find.get(key);
+    if (!row) return undefined;
+    const head = { epoch: String(row["epoch"]), seq: Number(row["seq"]), chain: String(row["chain"]) };
+    const [version, pieces] = [Number(row["version"]), Number(row["pieces"])];
+    return { head, version, pieces, isSound: row["crc"] === crcOfState(key, head, version, pieces) };
+  }
+
+  /** The state, unless there is none or it is not as it was written. */
+  function find(key: number): State | undefined {
+    const stored = read(key);
+    return stored?.isSound ? stored : undefined;
+  }
+
+  function nextVersion(key: number): number {
+    let version = Math.max(find(key)?.version ?? 0, Number(sql.latest.get(key)?.["version"] ?? 0)) + 1;
+    while (writing.has(nameOf(key, version))) version += 1;
+    return version;
+  }
+
+  /** From here on this version is the state. */
+  function set(key: number, { epoch, seq, chain }: Head, version: number, pieces: number): void {
+    sql.set.run(key, epoch, seq, chain, version, pieces, crcOfState(key, { epoch, seq, chain }, version, pieces));
+  }
+
   return {
-    find(key: number): { head: Head; version: number; pieces: number } | undefined {
-      const row = sql.find.get(key);
-      if (!row) return undefined;
-      const head = { epoch: String(row["epoch"]), seq: Number(row["seq"]), chain: String(row["chain"]) };
-      return { head, version: Number(row["version"]), pieces: Number(row["pieces"]) };
+    find,
+    /** Throws DamagedError where it is not as it was written. */
+    findGood(spreadsheetId: string, key: number): State | undefined {
+      const stored = read(key);
+      if (stored?.isSound === false) throw new DamagedError(spreadsheetId, "state", 0);
+      return stored;
     },
 
     begin(key: number): number {
-      const stored = Number(sql.find.get(key)?.["version"] ?? 0);
-      let version = Math.max(stored, Number(sql.latest.get(key)?.["version"] ?? 0)) + 1;
-      while (writing.has(nameOf(key, version))) version += 1;
+      const version = nextVersion(key);
       writing.add(nameOf(key, version));
       return version;
     },
+    set,
+    /** From here on the state has no contents: they are read anew. */
+    setEmpty: (key: number, head: Head): void => set(key, head, nextVersion(key), 0),
     addPiece(key: number, version: number, part: number, lines: string): void {
       sql.addPiece.run(key, version, part, crcOf(key, version, part, lines), lines);
-    },
-    /** From here on this version is the state. */
-    set(key: number, { epoch, seq, chain }: Head, version: number, pieces: number): void {
-      sql.set.run(key, epoch, seq, chain, version, pieces);
     },
     ended: (key: number, version: number): boolean => writing.delete(nameOf(key, version)),
 
@@ -90,6 +115,9 @@ export function createStateRows(db: DatabaseSync) {
 
 const crcOf = (key: number, version: number, part: number, lines: string): number =>
   crc32(lines, crc32(`${key} ${version} ${part}`));
+
+const crcOfState = (key: number, { epoch, seq, chain }: Head, version: number, pieces: number): number =>
+  crc32(`${key} ${epoch} ${seq} ${chain} ${version} ${pieces}`);
 
 export function* inPieces(lines: Iterable<string>): Generator<string> {
   let piece: string[] = [];

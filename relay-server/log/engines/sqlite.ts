@@ -16,6 +16,7 @@ import {
 import { createEntryRows } from "./sqlite-entries.ts";
 import { createJournal, type CommitPart } from "./sqlite-journal.ts";
 import { createPostRows, type Taking } from "./sqlite-posts.ts";
+import { createRecordRows, type LogEnd, type RecordRow } from "./sqlite-records.ts";
 import { createStateRows, inPieces } from "./sqlite-states.ts";
 
 type Needs = {
@@ -34,7 +35,7 @@ type Record = {
   readonly key: number;
   readonly spreadsheetId: string;
   head: Head;
-  floor: { seq: number; chain: string };
+  floor: LogEnd;
 };
 
 /** Entries of a spreadsheet since they were joined last, and up to where that was. */
@@ -60,30 +61,29 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   const { now = (): number => Date.now() } = needs;
   const following = followers(needs.onFault);
   const entries = createEntryRows(db);
+  const records = createRecordRows(db);
   const posts = createPostRows(db, (commit) => journal.isDamaged(commit));
   /** Entries since they were joined last, and up to where that was. */
   const untidy = new Map<number, Untidy>();
-  const journal = createJournal(db, entries, ({ spreadsheetId, key, before }, count, bytes) => {
-    store.wrote(bytes);
-    const noted = untidy.get(key);
-    const record = find(spreadsheetId);
-    if (noted) noted.count += count;
-    else if (record) untidy.set(key, { record, count, from: before.seq });
+  const journal = createJournal(db, {
+    entries,
+    records,
+    move({ key, spreadsheetId }, end) {
+      const record = find(spreadsheetId);
+      if (record?.key === key) records.set({ ...rowOf(record), ...end });
+    },
+    onSettled({ spreadsheetId, key, before }, count, bytes) {
+      store.wrote(bytes);
+      const noted = untidy.get(key);
+      const record = find(spreadsheetId);
+      if (noted) noted.count += count;
+      else if (record) untidy.set(key, { record, count, from: before.seq });
+    },
   });
   const states = createStateRows(db);
   const sql = {
-    find: db.prepare(
-      "SELECT key, epoch, seq, chain, floor_seq, floor_chain FROM spreadsheets WHERE spreadsheet_id = ?",
-    ),
-    create: db.prepare(
-      "INSERT INTO spreadsheets (spreadsheet_id, epoch, seq, chain, floor_seq, floor_chain) VALUES (?, ?, 0, ?, 0, ?)",
-    ),
-    renew: db.prepare("UPDATE spreadsheets SET epoch = ?, floor_seq = ?, floor_chain = ? WHERE key = ?"),
-    drop: db.prepare("DELETE FROM spreadsheets WHERE key = ?"),
-    all: db.prepare("SELECT key, spreadsheet_id FROM spreadsheets"),
     findDesk: db.prepare("SELECT json, crc FROM desks WHERE spreadsheet_key = ?"),
     dropDesk: db.prepare("DELETE FROM desks WHERE spreadsheet_key = ?"),
-    setFloor: db.prepare("UPDATE spreadsheets SET floor_seq = ?, floor_chain = ? WHERE key = ?"),
     meta: db.prepare("SELECT value FROM meta WHERE name = ?"),
     setMeta: db.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"),
   };
@@ -94,7 +94,10 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   const abandoned = new Set<number>(needs.as === "owner" ? entries.keysWithoutRecord() : []);
   /** Of all times; the last one's number. */
   let commits = 0;
+  /** What was to be written at the start, and comes with the first write that finds room. */
+  let owed: (() => void) | undefined;
 
+  mendRecords();
   /** The open mark says with which durability the log was opened, and "clean" once it was closed. */
   const damaged = takeUp();
   if (needs.as === "owner") {
@@ -106,16 +109,21 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     const mark = `open-${store.durability}`;
     const found = sql.meta.get("log")?.["value"];
     const isNew = lost > 0 || found === "open-normal";
+    if (posts.damaged > 0) needs.onFault(new RowDamagedError(`${posts.damaged} rows of taken posts are damaged.`));
     // After a kill everything says so already: nothing is written that a full disk would have no room for.
-    if (isNew || found !== mark || commits !== journal.last) {
-      write(() => {
+    if (isNew || found !== mark || commits !== journal.last || posts.damaged > 0) {
+      owed = () => {
         if (isNew) renewEpochs();
+        posts.dropDamaged();
         sql.setMeta.run("log", mark);
         sql.setMeta.run("commits", String(commits));
-      });
+      };
+      // Readers must not go on in a life that lost something.
+      if (isNew) write(() => undefined);
+      else unlessFull(() => write(() => undefined));
     }
-    for (const row of sql.all.all()) {
-      const record = find(String(row["spreadsheet_id"]));
+    for (const { spreadsheetId } of records.keys()) {
+      const record = find(spreadsheetId);
       if (record) untidy.set(record.key, { record, count: JOIN_AFTER, from: record.floor.seq });
     }
   }
@@ -144,15 +152,16 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   }
 
   function renewEpochs(): void {
-    for (const row of db.prepare("SELECT key, epoch FROM spreadsheets").all()) {
-      const key = Number(row["key"]);
+    held.clear();
+    for (const { key, spreadsheetId } of records.keys()) {
+      const record = find(spreadsheetId);
+      if (!record) continue;
       const epoch = needs.randomId();
-      db.prepare("UPDATE spreadsheets SET epoch = ? WHERE key = ?").run(epoch, key);
-      db.prepare("UPDATE states SET epoch = ? WHERE spreadsheet_key = ? AND epoch = ?").run(
-        epoch,
-        key,
-        text(row["epoch"]),
-      );
+      const state = states.find(key);
+      if (state?.head.epoch === record.head.epoch) {
+        states.set(key, { ...state.head, epoch }, state.version, state.pieces);
+      }
+      records.set({ ...rowOf(record), epoch });
     }
     held.clear();
   }
@@ -160,37 +169,81 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   function find(spreadsheetId: string): Record | undefined {
     const known = held.get(spreadsheetId);
     if (known) return known;
-    const row = sql.find.get(spreadsheetId);
+    const row = records.find(spreadsheetId);
     if (!row) return undefined;
-    const key = Number(row["key"]);
-    const { seq, chain } = journal.looseEnd(key)?.head ?? { seq: Number(row["seq"]), chain: text(row["chain"]) };
-    const record: Record = {
-      key,
-      spreadsheetId,
-      head: { epoch: text(row["epoch"]), seq, chain },
-      floor: { seq: Number(row["floor_seq"]), chain: text(row["floor_chain"]) },
-    };
+    const { key, epoch, floor } = row;
+    const { seq, chain } = journal.looseEnd(key)?.head ?? row;
+    const record: Record = { key, spreadsheetId, head: { epoch, seq, chain }, floor };
     held.set(spreadsheetId, record);
     return record;
   }
 
+  /** Its row: that one ends where what is settled ends. */
+  function rowOf({ key, spreadsheetId, head, floor }: Record): RecordRow {
+    const { seq, chain } = journal.looseEnd(key)?.before ?? head;
+    return { key, spreadsheetId, epoch: head.epoch, seq, chain, floor };
+  }
+
+  /** Gives records that are not as they were written a new life, which goes on where their entries or their state end. */
+  function mendRecords(): void {
+    if (needs.as !== "owner") return;
+    for (const { key, spreadsheetId } of records.keys()) {
+      try {
+        records.find(spreadsheetId);
+      } catch (error) {
+        if (!(error instanceof DamagedError)) throw error;
+        needs.onFault(error);
+        const ends = [entries.end(key), states.find(key)?.head].filter((end) => end !== undefined);
+        const { seq, chain } = ends.toSorted((one, other) => other.seq - one.seq)[0] ?? { seq: 0, chain: FIRST_CHAIN };
+        const end = { seq, chain };
+        write(() => records.set({ key, spreadsheetId, epoch: needs.randomId(), ...end, floor: end }));
+      }
+    }
+  }
+
   /** One transaction; a full disk gets its own name, since the caller has an answer to it. */
   function write<T>(work: () => T, how: "durably" | "soon" = "durably"): T {
-    try {
-      return store.transact(() => {
-        const seen = store.foreignWrites();
-        if (seen !== foreign) {
-          foreign = seen;
-          held.clear();
-          posts.learn();
-          if (takeUp() > 0 && needs.as === "owner") renewEpochs();
-        }
-        return work();
+    for (;;) {
+      const done = transacted(() => {
+        if (store.foreignWrites() !== foreign) return undefined;
+        owed?.();
+        return { result: work() };
       }, how);
+      if (done) {
+        owed = undefined;
+        return done.result;
+      }
+      takeUpForeign();
+    }
+  }
+
+  /** Takes up what another process wrote, in a transaction of its own: it stays, whatever becomes of the work after it. */
+  function takeUpForeign(): void {
+    let lost = 0;
+    foreign = transacted(() => {
+      held.clear();
+      posts.learn();
+      lost = takeUp();
+      if (lost > 0 && needs.as === "owner") renewEpochs();
+      return store.foreignWrites();
+    }, "soon");
+    if (lost === 0) return;
+    needs.onLost?.(lost);
+    if (needs.as === "owner") for (const { spreadsheetId } of records.keys()) tellLife(spreadsheetId);
+  }
+
+  function transacted<T>(work: () => T, how: "durably" | "soon"): T {
+    try {
+      return store.transact(work, how);
     } catch (error) {
       if (sqliteCodeOf(error) === SQLITE_FULL) throw new DiskFullError("The store has no room.", { cause: error });
       throw error;
     }
+  }
+
+  function tellLife(spreadsheetId: string): void {
+    const record = find(spreadsheetId);
+    if (record) following.tellLife(spreadsheetId, record.head);
   }
 
   /** What was committed is there whatever becomes of its mark, so this is no reason to refuse it. */
@@ -212,13 +265,25 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     }
   }
 
-  function guarded<T>(spreadsheetId: string, afterSeq: number, work: () => T): T {
+  /** Undefined when what is missing was erased by another process, which is no damage. */
+  function guarded<T>({ spreadsheetId, key }: Record, afterSeq: number, work: () => T): T | undefined {
     try {
       return work();
     } catch (error) {
-      if (sqliteCodeOf(error) !== SQLITE_CORRUPT) throw error;
+      const isCorrupt = sqliteCodeOf(error) === SQLITE_CORRUPT;
+      if (!isCorrupt && !(error instanceof DamagedError)) throw error;
+      if (store.foreignWrites() !== foreign) {
+        lookAnew();
+        if (find(spreadsheetId)?.key !== key) return undefined;
+      }
+      if (!isCorrupt) throw error;
       throw new DamagedError(spreadsheetId, "record", afterSeq, undefined, { cause: error });
     }
+  }
+
+  /** Notices what another process wrote. */
+  function lookAnew(): void {
+    write(() => undefined, "soon");
   }
 
   /** Puts one spreadsheet's entries in their place, in slices, with a turn for the others in between. */
@@ -251,15 +316,17 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     async create(spreadsheetId) {
       const found = find(spreadsheetId);
       if (found) return found.head;
-      return write(() => {
+      const { head, isNew } = write(() => {
         const existing = find(spreadsheetId);
-        if (existing) return existing.head;
-        sql.create.run(spreadsheetId, needs.randomId(), FIRST_CHAIN, FIRST_CHAIN);
+        if (existing) return { head: existing.head, isNew: false };
+        records.add(spreadsheetId, needs.randomId());
         const made = find(spreadsheetId);
         if (!made) throw new Error("A record that was just made is not there.");
         held.delete(spreadsheetId);
-        return made.head;
+        return { head: made.head, isNew: true };
       });
+      if (isNew) following.tellLife(spreadsheetId, head);
+      return head;
     },
     async head(spreadsheetId) {
       return find(spreadsheetId)?.head;
@@ -309,7 +376,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       if (!found || seq >= found.head.seq) return [];
       const unsettled = journal.readAfter(found.key, seq, maxBytes);
       if (unsettled) return unsettled;
-      return guarded(spreadsheetId, seq, () => {
+      const settled = guarded(found, seq, () => {
         const read = entries.readAfter(found, seq, maxBytes);
         const last = read.at(-1);
         // The head says that there is more.
@@ -318,13 +385,14 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
         const more = room > 0 ? (journal.readAfter(found.key, last.lastSeq, room) ?? []) : [];
         return more.length > 0 ? [...read, ...more] : read;
       });
+      return settled ?? [];
     },
     async chainAt(spreadsheetId, seq) {
       const found = find(spreadsheetId);
       if (!found || seq < found.floor.seq || seq > found.head.seq) return undefined;
       if (seq === found.head.seq) return found.head.chain;
       const unsettled = journal.chainAt(found.key, seq);
-      return unsettled ?? guarded(spreadsheetId, seq, () => entries.chainAt(found, seq, found.floor));
+      return unsettled ?? guarded(found, seq, () => entries.chainAt(found, seq, found.floor));
     },
     async floor(spreadsheetId) {
       return find(spreadsheetId)?.floor.seq ?? 0;
@@ -382,19 +450,20 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     },
     async state(spreadsheetId) {
       const found = find(spreadsheetId);
-      const stored = found && states.find(found.key);
+      const stored = found && states.findGood(spreadsheetId, found.key);
       if (!found || !stored) return undefined;
       const { head, version, pieces } = stored;
-      async function* lines(key: number): AsyncGenerator<string> {
+      async function* lines(record: Record): AsyncGenerator<string> {
         for (let part = 0; part < pieces; part += 1) {
-          const piece = guarded(spreadsheetId, head.seq, () =>
-            states.piece(spreadsheetId, key, version, part, head.seq),
+          const piece = guarded(record, head.seq, () =>
+            states.piece(spreadsheetId, record.key, version, part, head.seq),
           );
+          if (piece === undefined) throw new HeadMovedError("This spreadsheet was erased while it was read.");
           yield* piece.split("\n");
           await nextTurn();
         }
       }
-      return { head, lines: lines(found.key) };
+      return { head, lines: lines(found) };
     },
     async trim(spreadsheetId, throughSeq) {
       const found = find(spreadsheetId);
@@ -404,7 +473,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       const last = entries.endBefore(found.key, Math.min(throughSeq, state.head.seq));
       if (!last || last.seq <= found.floor.seq) return;
       // First nobody may read it any more, then it goes piece by piece.
-      write(() => sql.setFloor.run(last.seq, last.chain, found.key));
+      write(() => records.set({ ...rowOf(found), floor: last }));
       const current = find(spreadsheetId);
       if (current?.key === found.key) current.floor = last;
       await inSlices(() => ({ more: entries.dropThrough(found.key, last.seq, DROP_ROWS) === DROP_ROWS }));
@@ -423,7 +492,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       const found = find(spreadsheetId);
       if (!found) return 0;
       await whereRoom(() => settleOf(found));
-      return entries.dueThrough(found.key, moment, maxBytes);
+      return entries.dueThrough(found.key, moment, now(), maxBytes);
     },
     async tidy() {
       if (mayHaveOrphans) {
@@ -470,6 +539,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       return true;
     },
     async restart(spreadsheetId) {
+      lookAnew();
       await settleAll();
       const found = find(spreadsheetId);
       if (!found) return undefined;
@@ -487,14 +557,16 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
         // Another process erased it meanwhile.
         if (find(spreadsheetId)?.key !== found.key) return;
         const epoch = needs.randomId();
-        sql.renew.run(epoch, floor.seq, isMoved ? chain : floor.chain, found.key);
+        const row = rowOf(found);
+        records.set({ ...row, epoch, floor: isMoved ? { seq: floor.seq, chain } : floor });
         sql.dropDesk.run(found.key);
-        states.set(found.key, { ...found.head, epoch }, states.begin(found.key), 0);
+        states.setEmpty(found.key, { ...found.head, epoch });
       });
       held.delete(spreadsheetId);
       // Nor is a desk left that came while damage was looked for.
       const loose = journal.looseEnd(found.key);
       if (loose) loose.desk = undefined;
+      tellLife(spreadsheetId);
       mayHaveOrphans = true;
       if (isMoved) {
         await inSlices(() => ({ more: entries.dropThrough(found.key, floor.seq, DROP_ROWS) === DROP_ROWS }));
@@ -503,13 +575,12 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     },
     async erase(spreadsheetId) {
       const found = write(() => {
-        const record = find(spreadsheetId);
-        if (record) {
-          sql.drop.run(record.key);
-          sql.dropDesk.run(record.key);
-          states.drop(record.key);
-        }
-        return record;
+        const key = records.keyOf(spreadsheetId);
+        if (key === undefined) return undefined;
+        records.drop(key);
+        sql.dropDesk.run(key);
+        states.drop(key);
+        return { key };
       });
       if (!found) return;
       held.delete(spreadsheetId);
@@ -527,7 +598,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       await whereRoom(settleAll);
       await inSlices(posts.forgetBefore(moment, now()));
     },
-    follow: (onEntry) => following.add(onEntry),
+    follow: (onEntry, onLife) => following.add(onEntry, onLife),
     async close() {
       if (needs.as !== "owner") return;
       // What a full disk has no room for is put in its place by the next relay.
