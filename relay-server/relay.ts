@@ -39,7 +39,7 @@ export type RelayNeeds = {
   elapsed: () => number;
   /** Connections at most, where the system grants fewer than the relay would take. */
   connectionsMax?: number;
-  /** An answer of which the reader takes nothing for so long, or twice that, is given up, in milliseconds. */
+  /** A reader that takes nothing for so long is cut off; of an answer that is no feed for twice that, in milliseconds. */
   stalledMs?: number | undefined;
 };
 
@@ -92,7 +92,7 @@ export function createRelay(
   const facts = createFactsTeller({ fanOut, factsOf, elapsed, onFault });
   fanOut.onWatchers((spreadsheetId) => facts.changed(spreadsheetId));
   const stopFacts = ingest.onFacts((spreadsheetId) => facts.changed(spreadsheetId));
-  const streams = createEventStreams({ fanOut, access, metrics });
+  const streams = createEventStreams({ fanOut, access, metrics, stalledMs: needs.stalledMs });
   const feed = createFeed({
     access,
     fanOut,
@@ -102,6 +102,7 @@ export function createRelay(
     now,
     elapsed,
     maxSockets: maxConnections,
+    stalledMs: needs.stalledMs,
   });
   const caller = createCaller({
     ingest,

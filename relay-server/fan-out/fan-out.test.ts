@@ -167,10 +167,7 @@ test("F1 so it is also where the log begins new lives, told of by a change or in
           if (changes > 0) await learn({ log: memory }, "sheet-1", ...upTo(changes).map(() => typed("x")));
           for (let turn = pause; turn > 0; turn -= 1) await nextTurn();
         }
-        // A change at the end: nobody may be left in a life that is over.
-        join();
-        await nextTurn();
-        await learn({ log: memory }, "sheet-1", typed("last"));
+        // Nobody may be left in a life that is over, though neither a change nor another reader comes.
         const head = await memory.head("sheet-1");
         await soon(() => {
           for (const { epoch, seq, wrong } of readers)
@@ -317,6 +314,60 @@ test("a log that began a new life tells its readers to start afresh", async () =
   await learn({ log }, "sheet-1", typed("f"));
   await soon(() => expect(got.seqs().at(-1)).toBe(4));
   expect(faults).toEqual([]);
+});
+
+test("F6 live readers hear at once, and once, of a life that begins without a change", async () => {
+  for (const { log, end: close } of [{ log: createMemoryLog({ randomId: randomUUID }), end: () => {} }, stored()]) {
+    const { fanOut, faults } = stage(log);
+    const readers = [reader(), reader(), reader()];
+    for (const { end } of readers) fanOut.join("sheet-1", undefined, end);
+    await learn({ log }, "sheet-1", typed("a"), typed("b"));
+    await soon(() =>
+      expect(readers.map(({ got }) => got.seqs())).toEqual([
+        [1, 2],
+        [1, 2],
+        [1, 2],
+      ]),
+    );
+    const anew = await log.restart("sheet-1");
+    await soon(() => expect(readers.map(({ got }) => got.beginnings.length)).toEqual([2, 2, 2]));
+    await learn({ log }, "sheet-1", typed("c"));
+    await soon(() =>
+      expect(readers.map(({ got }) => got.seqs())).toEqual([
+        [1, 2, 3],
+        [1, 2, 3],
+        [1, 2, 3],
+      ]),
+    );
+    for (const { got } of readers) {
+      expect(got.beginnings.slice(1)).toEqual([{ from: anew, head: anew, recovered: false }]);
+      expect(got.ended).toBeUndefined();
+    }
+    expect(faults).toEqual([]);
+    fanOut.stop();
+    close();
+  }
+});
+
+test("F6 changes right before and right behind the beginning of a life are told neither out of order nor twice", async () => {
+  const { log, fanOut, faults } = stage();
+  const { got, end } = reader();
+  const order: string[] = [];
+  end.begin = ({ from }) => void order.push(`begins at ${from.seq}`);
+  end.deliver = (entries) => order.push(...entries.map(({ lastSeq }) => `change ${lastSeq}`));
+  fanOut.join("sheet-1", undefined, end);
+  await learn({ log }, "sheet-1", typed("a"));
+  await soon(() => expect(order).toEqual(["begins at 0", "change 1"]));
+  // All of it in one turn, before anybody can be told.
+  const before = learn({ log }, "sheet-1", typed("b"));
+  await Promise.resolve();
+  await Promise.all([before, log.restart("sheet-1").then(() => learn({ log }, "sheet-1", typed("c")))]);
+  await nextTurn();
+  // The snapshot that it takes now holds them both.
+  await soon(() => expect(order.at(-1)).toBe("begins at 3"));
+  await learn({ log }, "sheet-1", typed("d"));
+  await soon(() => expect(order).toEqual(["begins at 0", "change 1", "begins at 3", "change 4"]));
+  expect([got.ended, faults]).toEqual([undefined, []]);
 });
 
 test("a reader that joins a log that began a new life in silence begins there, and so do those before it", async () => {

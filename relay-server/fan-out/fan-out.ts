@@ -4,6 +4,7 @@ import type { Cursor, RefusalCode } from "@sheetwire/shared/protocol";
 import { DamagedError, laterPart, type ChangeLog, type Entry, type Head } from "../log/log.ts";
 
 export { createFactsTeller, type FactsTeller } from "./facts-teller.ts";
+export { createStallSweep } from "./stalls.ts";
 
 /**
  * Where a reader begins: changes after `from` follow, and at this moment the log reaches to `head`. Not recovered: the
@@ -39,6 +40,7 @@ export interface Reader {
  * - F3: a live reader whose queue would pass `limits.readerQueueMaxBytes` is ended with `too-slow`; it can resume.
  * - F5: after the log is durable and its posters have their answers, readers are told, in the same turn.
  * - F4: a change larger than `limits.frameMaxBytes` is never sent: the reader is told to refetch, and goes on behind it.
+ * - F6: when the log begins a new life, each live reader is told at once to begin again, once, before any change of it.
  */
 export interface FanOut {
   /** Returns the way to leave. */
@@ -84,7 +86,7 @@ type Group = {
   readonly live: Reader[];
   /** Where the live ones stand. */
   held: Position;
-  /** The last change this process saw become durable. */
+  /** The last change this process saw become durable, or where it saw the log begin a life. */
   known: Position | undefined;
   /** Became durable in this turn, not yet sent. */
   pending: Entry[];
@@ -106,22 +108,35 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
   const groups = new Map<string, Group>();
   let tellWatchers: (spreadsheetId: string) => void = () => {};
 
-  const stopFollowing = log.follow((spreadsheetId, entry, epoch) => {
-    onLogged?.(entry.lastSeq - entry.firstSeq + 1);
-    const group = groups.get(spreadsheetId);
-    if (!group) return;
-    if (group.known?.epoch !== epoch) {
+  const stopFollowing = log.follow(
+    (spreadsheetId, entry, epoch) => {
+      onLogged?.(entry.lastSeq - entry.firstSeq + 1);
+      const group = groups.get(spreadsheetId);
+      if (!group) return;
+      learn(group, { epoch, seq: entry.lastSeq });
+      group.recent.push({ lastSeq: entry.lastSeq, at: elapsed() });
+      if (group.recent.length > RECENT) group.recent.shift();
+      group.pending.push(entry);
+      // After everything that waits for this commit: posts are answered first.
+      if (group.pending.length === 1) process.nextTick(flush, group);
+    },
+    (spreadsheetId, { epoch, seq }) => {
+      const group = groups.get(spreadsheetId);
+      if (!group) return;
+      learn(group, { epoch, seq });
+      // Nobody is left in a life that is over: on the way through the log each begins again.
+      fallBack(group);
+    },
+  );
+
+  function learn(group: Group, known: Position): void {
+    if (group.known?.epoch !== known.epoch) {
       // Another life of the log: what is pending of the one before has no reader any more.
       group.pending.length = 0;
       group.recent.length = 0;
     }
-    group.known = { epoch, seq: entry.lastSeq };
-    group.recent.push({ lastSeq: entry.lastSeq, at: elapsed() });
-    if (group.recent.length > RECENT) group.recent.shift();
-    group.pending.push(entry);
-    // After everything that waits for this commit: posts are answered first.
-    if (group.pending.length === 1) process.nextTick(flush, group);
-  });
+    group.known = known;
+  }
 
   /** Sends what became durable in this turn to those who hold everything before it. */
   function flush(group: Group): void {
@@ -235,12 +250,12 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
         if (group.pending.length > 0) {
           // The live ones do not hold it yet.
           await new Promise((resolve) => setImmediate(resolve));
-        } else if (known?.epoch !== position.epoch || known.seq <= position.seq) {
+        } else if (known?.epoch !== position.epoch ? known === knownBefore : known.seq <= position.seq) {
           return join(group, member);
         } else if (known === knownBefore) {
-          throw new RangeError(`Change ${known.seq} was told of, but the log ends at ${position.seq}.`);
+          throw new RangeError(`Change ${known?.seq} was told of, but the log ends at ${position.seq}.`);
         }
-        // Something became durable while the log was being read: read again.
+        // Something became durable while the log was being read, or it began a new life: read again.
         continue;
       }
       if (member.reader.queuedBytes() >= SHORT_QUEUE_BYTES) {

@@ -1,4 +1,5 @@
 import { request, type IncomingMessage } from "node:http";
+import { connect, type Socket } from "node:net";
 import { limits } from "@sheetwire/shared/limits";
 import { downFrameSchema } from "@sheetwire/shared/protocol";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -76,7 +77,7 @@ test("an event stream begins where it stands and brings what comes, with ids to 
 test("a change larger than a frame is a refetch event, and its id resumes behind it", async () => {
   await learn(relay, id, ...filled([["a"]]));
   const stream = await follow();
-  await soon(() => expect(stream.events).toHaveLength(1));
+  await soon(() => expect(stream.events[0]?.event).toBe("watching"));
   const cells = Array.from({ length: 30 }, () => ["x".repeat(49_000)]);
   await learn(relay, id, { kind: "cells", sheetId: 7, at: { row: 0, column: 0 }, cells });
   await soon(() => expect(stream.events.some(({ event }) => event === "refetch")).toBe(true));
@@ -97,6 +98,21 @@ test("since begins anywhere in the log, and an id of another life says to start 
   expect(JSON.parse(other.events[0]?.data ?? "")).toMatchObject({ recovered: false, seq: 2 });
 });
 
+test("a life that the log begins without a change is told at once, and its changes follow", async () => {
+  await learn(relay, id, typed("a"));
+  const stream = await follow();
+  await soon(() => expect(stream.events[0]?.event).toBe("watching"));
+  const anew = await relay.log.restart(id);
+  const beginnings = (): unknown[] =>
+    stream.events.filter(({ event }) => event === "watching").map(({ data }) => JSON.parse(data));
+  await soon(() => expect(beginnings()).toHaveLength(2));
+  expect(beginnings()[1]).toMatchObject({ ...anew, recovered: false });
+  await learn(relay, id, typed("b"));
+  await soon(() => expect(stream.seqs()).toEqual([2]));
+  expect(beginnings()).toHaveLength(2);
+  expect(stream.events.findLast(({ event }) => event === "changes")?.id).toMatch(new RegExp(`^${anew?.epoch}:2:`));
+});
+
 test("an id that no stream gave is malformed, and a since beyond the log is gone", async () => {
   expect((await follow({ "last-event-id": "yesterday" })).answer.statusCode).toBe(400);
   expect((await follow({}, "?since=9")).answer.statusCode).toBe(410);
@@ -104,7 +120,7 @@ test("an id that no stream gave is malformed, and a since beyond the log is gone
 
 test("a revoked device's stream ends with the reason", async () => {
   const stream = await follow();
-  await soon(() => expect(stream.events).toHaveLength(1));
+  await soon(() => expect(stream.events[0]?.event).toBe("watching"));
   relay.access.revokeDevice(id, deviceId);
   await soon(() => expect(stream.hasEnded()).toBe(true));
   expect(stream.events.at(-1)).toMatchObject({ event: "refused" });
@@ -115,7 +131,7 @@ test("a revoked device's stream ends with the reason", async () => {
 
 test("a stream ends when the relay stops, and the relay does not wait for it", async () => {
   const stream = await follow();
-  await soon(() => expect(stream.events).toHaveLength(1));
+  await soon(() => expect(stream.events[0]?.event).toBe("watching"));
   const before = performance.now();
   await relay.stop();
   expect(performance.now() - before).toBeLessThan(4_000);
@@ -125,7 +141,7 @@ test("a stream ends when the relay stops, and the relay does not wait for it", a
 
 test("a reader that stops reading is cut off before it holds more than its share of memory", async () => {
   const stream = await follow();
-  await soon(() => expect(stream.events).toHaveLength(1));
+  await soon(() => expect(stream.events[0]?.event).toBe("watching"));
   stream.answer.pause();
   const cells = Array.from({ length: 5 }, () => ["x".repeat(49_000)]);
   const change = { kind: "cells", sheetId: 7, at: { row: 0, column: 0 }, cells } as const;
@@ -140,6 +156,35 @@ test("a reader that stops reading is cut off before it holds more than its share
   });
   stream.answer.resume();
   await soon(() => expect(stream.hasEnded()).toBe(true));
+});
+
+test("a reader that takes nothing is cut off long before its queue is full, also one that goes on talking", async () => {
+  const impatient = await openRelay({ stalledMs: 1_000 });
+  const ask = (): Socket => {
+    const socket = connect(Number(new URL(impatient.url).port), "127.0.0.1");
+    const head = `Host: x\r\nAuthorization: Bearer ${one.token}\r\nAccept: text/event-stream`;
+    socket.write(`GET /v1/spreadsheets/${id}/changes HTTP/1.1\r\n${head}\r\n\r\n`);
+    return socket.on("error", () => {}).pause();
+  };
+  const one = letIn(impatient, id);
+  const [frozen, talking] = [ask(), ask()];
+  // Another request behind the one that is being answered.
+  const talk = setInterval(() => talking.write("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
+  const watches = async (): Promise<number | undefined> => (await impatient.metrics.watches.get()).values[0]?.value;
+  try {
+    await soon(async () => expect(await watches()).toBe(2));
+    const cells = Array.from({ length: 20 }, () => ["x".repeat(49_000)]);
+    for (let at = 0; at < 9; at += 1) {
+      await learn({ log: impatient.log }, id, { kind: "cells", sheetId: 7, at: { row: 0, column: 0 }, cells });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(await watches()).toBe(2);
+    await soon(async () => expect(await watches()).toBe(0));
+  } finally {
+    clearInterval(talk);
+    for (const socket of [frozen, talking]) socket.destroy();
+    await impatient.stop();
+  }
 });
 
 test("access that changes again and again while a revoked stream's goodbye is stuck ends nothing else", async () => {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { refusals, type Cursor, type RefusalCode } from "@sheetwire/shared/protocol";
 import type { Access } from "../access/access.ts";
-import type { FanOut } from "../fan-out/fan-out.ts";
+import { createStallSweep, type FanOut } from "../fan-out/fan-out.ts";
 import type { Metrics } from "../telemetry/telemetry.ts";
 
 /** The log as server-sent events: `watching`, then `changes` with ids to resume from, and `status` in between. */
@@ -15,19 +15,31 @@ const HEARTBEAT_MS = 15_000;
 /** A stream that was told goodbye is cut after this long, in milliseconds. */
 const CLOSE_WITHIN_MS = 5_000;
 
-export function createEventStreams(needs: { fanOut: FanOut; access: Access; metrics: Metrics }): EventStreams {
-  const { fanOut, access, metrics } = needs;
+export function createEventStreams(needs: {
+  fanOut: FanOut;
+  access: Access;
+  metrics: Metrics;
+  /** A reader that takes nothing for so long is cut off, in milliseconds. */
+  stalledMs?: number | undefined;
+}): EventStreams {
+  const { fanOut, access, metrics, stalledMs } = needs;
   const open = new Set<{ response: ServerResponse; deviceId: string; end: (code: RefusalCode) => void }>();
   const stopListening = access.onChange(() => {
     for (const stream of open) if (!access.isGood(stream.deviceId)) stream.end("unauthorized");
   });
   const heartbeat = setInterval(() => {
     for (const { response } of open) {
-      // One that takes not even comments is ended by its queue, not fed further.
+      // One that takes not even comments is ended by its queue or as stalled, not fed further.
       if (!response.writableEnded && !response.writableNeedDrain) response.write(":\n\n");
     }
   }, HEARTBEAT_MS);
   heartbeat.unref();
+  const stalls = createStallSweep({
+    open,
+    socketOf: ({ response }) => response.socket,
+    end: (stream) => stream.end("too-slow"),
+    stalledMs,
+  });
 
   return {
     open(response, spreadsheetId, cursor, deviceId) {
@@ -88,6 +100,7 @@ export function createEventStreams(needs: { fanOut: FanOut; access: Access; metr
     },
     stop() {
       clearInterval(heartbeat);
+      stalls.stop();
       stopListening();
       for (const stream of open) stream.end("shutting-down");
     },

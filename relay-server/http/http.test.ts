@@ -173,7 +173,7 @@ describe("refusals over HTTP", () => {
     await expectRefusal(packed, "unsupported-media-type");
   });
 
-  test("what is not HTTP gets a refusal too, and the connection ends", async () => {
+  test("what is not HTTP, or asks for what no server may give, gets a refusal too, and the connection ends", async () => {
     const port = Number(new URL(relay.url).port);
     const answerTo = (bytes: string): Promise<string> =>
       new Promise((resolve, reject) => {
@@ -187,6 +187,17 @@ describe("refusals over HTTP", () => {
     expect(codeIn(await answerTo("HELLO\r\n\r\n"))).toBe("malformed");
     const long = `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(20_000)}\r\n\r\n`;
     expect(codeIn(await answerTo(long))).toBe("too-large");
+    for (const wrong of [
+      "GET /livez HTTP/1.1\r\n\r\n",
+      "GET /livez HTTP/1.1\r\nHost: x\r\nExpect: zap\r\n\r\n",
+      "POST /v1/spreadsheets/x/posts HTTP/1.1\r\nContent-Length: 5\r\n\r\n",
+    ]) {
+      const said = await answerTo(wrong);
+      expect(said).toMatch(/^HTTP\/1\.1 400 .*application\/problem\+json/s);
+      expect(codeIn(said)).toBe("malformed");
+    }
+    // Of what older programs speak a host is no part.
+    expect(await answerTo("GET /livez HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   test("queries that make no sense are malformed, with what would", async () => {

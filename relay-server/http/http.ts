@@ -1,6 +1,7 @@
 /** The HTTP server: bounds, refusals and what is told of every request. It knows no feature: routes are handed in. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { limits } from "@sheetwire/shared/limits";
 import { problemOf, refusals, type RefusalCode } from "@sheetwire/shared/protocol";
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Access, Device } from "../access/access.ts";
@@ -48,14 +49,19 @@ export function createHttp({
   onFault,
   frontDoor,
   maxConnections,
-  stalledMs = STALLED_MS,
+  stalledMs = limits.readerStalledMs,
   isStopping,
 }: Needs): FastifyInstance {
   const app = fastify({
     serverFactory: (handler) => {
-      const server = createServer(TIMEOUTS, (request, response) => {
-        if (isStopping() || !frontDoor?.(request, response)) handler(request, response);
+      // Node would refuse both by itself, without a word.
+      const server = createServer({ ...TIMEOUTS, requireHostHeader: false }, (request, response) => {
+        if (lacksHost(request)) refuseBeforeRouting(request, response, "The header Host is missing.");
+        else if (isStopping() || !frontDoor?.(request, response)) handler(request, response);
       });
+      server.on("checkExpectation", (request, response) =>
+        refuseBeforeRouting(request, response, "Nothing can be expected here but 100-continue."),
+      );
       server.setTimeout(stalledMs);
       server.on("clientError", refuseNoHttp);
       return server;
@@ -129,10 +135,8 @@ export function createHttp({
   return app;
 }
 
-/** Longer than a connection may wait for its next request. */
-const STALLED_MS = 70_000;
 /**
- * Slow headers, a slow body, a connection that nobody uses: each ends, in milliseconds. What the network lost is noticed
+ * Slow headers, a slow body, a connection that nobody uses: each ends, in milliseconds, the last before it counts as stalled. What the network lost is noticed
  * where nothing is sent for long.
  */
 const TIMEOUTS = {
@@ -152,6 +156,23 @@ function refuseNoHttp(error: Error & { code?: string }, socket: Duplex): void {
   socket.end(
     `HTTP/1.1 ${problem.status} Refused\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
   );
+}
+
+const lacksHost = ({ headers, httpVersion }: IncomingMessage): boolean =>
+  headers.host === undefined && httpVersion === "1.1";
+
+/** The request is one, and asks for what no server may give: its connection ends with the answer. */
+function refuseBeforeRouting(request: IncomingMessage, response: ServerResponse, detail: string): void {
+  const problem = problemOf("malformed", { detail });
+  const body = JSON.stringify(problem);
+  response.writeHead(problem.status, {
+    ...COMMON_HEADERS,
+    "content-type": "application/problem+json",
+    "content-length": Buffer.byteLength(body),
+    connection: "close",
+  });
+  response.end(body);
+  request.resume();
 }
 
 const startedAt = new WeakMap<FastifyRequest, number>();

@@ -29,6 +29,9 @@ export type ConversationNeeds = {
 };
 
 export type Conversation = {
+  readonly wire: Wire;
+  /** Says why, and ends. */
+  refuse(code: RefusalCode): void;
   /** Ends what a revoked token had opened. */
   checkAccess(): void;
   /** Says goodbye; resolves when the socket is closed, at the latest after `withinMs`. */

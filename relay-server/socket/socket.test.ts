@@ -239,6 +239,20 @@ describe("resuming", () => {
     }
   });
 
+  test("a life that the log begins without a change is told at once to those who listen, and its changes follow", async () => {
+    await learn(relay, id, typed("a"));
+    const client = await greet(relay.url, token);
+    client.say({ kind: "watch", spreadsheetId: id });
+    const { epoch } = await client.until("watching");
+    const anew = await relay.log.restart(id);
+    const told = await client.until("watching", (frame) => frame.epoch !== epoch);
+    expect(told).toMatchObject({ ...anew, recovered: false });
+    await learn(relay, id, typed("b"));
+    await client.until("changes");
+    expect(seqsOf(client.frames)).toEqual([2]);
+    expect(client.frames.filter(({ kind }) => kind === "watching")).toHaveLength(2);
+  });
+
   test("after unwatch nothing more comes", async () => {
     const client = await greet(relay.url, token);
     client.say({ kind: "watch", spreadsheetId: id });
@@ -287,6 +301,32 @@ describe("a slow reader", () => {
     again.say({ kind: "watch", spreadsheetId: id, cursor: { epoch, seq, chain } });
     await soon(() => expect(seqsOf(again.frames)).toEqual(Array.from({ length: count }, (_, at) => at + 1)));
   }, 30_000);
+
+  test("that talks and takes nothing of what it missed is cut off with too-slow", async () => {
+    const impatient = await openRelay({ log: relay.log, stalledMs: 1_000 });
+    try {
+      const { token: another } = letIn(impatient, id);
+      const start = await cursorAt(0);
+      const cells = Array.from({ length: 20 }, () => ["x".repeat(49_000)]);
+      for (let at = 0; at < 24; at += 1) {
+        await learn(relay, id, { kind: "cells", sheetId: 7, at: { row: 0, column: 0 }, cells });
+      }
+      const client = await greet(impatient.url, another);
+      const pinging = setInterval(() => client.say({ kind: "ping" }), 50);
+      client.say({ kind: "watch", spreadsheetId: id, cursor: start });
+      await client.until("watching");
+      client.socket.pause();
+      const counted = 'sheetwire_feed_refusals_total{code="too-slow"} 1';
+      await soon(async () => expect(await impatient.metrics.registry.metrics()).toContain(counted));
+      clearInterval(pinging);
+      expect((await impatient.metrics.watches.get()).values[0]?.value).toBe(0);
+      impatient.skip(6_000);
+      await soon(async () => expect((await impatient.metrics.sockets.get()).values[0]?.value).toBe(0));
+      client.socket.resume();
+    } finally {
+      await impatient.stop();
+    }
+  });
 
   test("that takes not even the goodbye is cut all the same", async () => {
     const client = await greet(relay.url, token);

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { limits } from "@sheetwire/shared/limits";
 import { FEED_SUBPROTOCOL, problemOf, type RefusalCode } from "@sheetwire/shared/protocol";
 import { WebSocketServer } from "ws";
+import { createStallSweep } from "../fan-out/fan-out.ts";
 import { converse, type Conversation, type ConversationNeeds } from "./conversation.ts";
 import { createTimerWheel } from "./timer-wheel.ts";
 
@@ -12,6 +13,8 @@ export const FEED_PATH = "/v1/feed";
 type FeedNeeds = ConversationNeeds & {
   /** Sockets at most; one more is refused as busy. */
   maxSockets: number;
+  /** A reader that takes nothing for so long is cut off, in milliseconds. */
+  stalledMs?: number | undefined;
 };
 
 /** How long a stop waits for sockets to say goodbye, in milliseconds. */
@@ -25,9 +28,16 @@ export type Feed = {
 };
 
 export function createFeed(needs: FeedNeeds): Feed {
-  const { access, metrics, elapsed, maxSockets } = needs;
+  const { access, metrics, elapsed, maxSockets, stalledMs } = needs;
   const conversations = new Set<Conversation>();
   const wheel = createTimerWheel(elapsed);
+  // Whoever says something and takes nothing is not silent.
+  const stalls = createStallSweep({
+    open: conversations,
+    socketOf: ({ wire }) => wire,
+    end: (conversation) => conversation.refuse("too-slow"),
+    stalledMs,
+  });
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -69,6 +79,7 @@ export function createFeed(needs: FeedNeeds): Feed {
       stopListening();
       await Promise.all([...conversations].map((conversation) => conversation.stop(GOODBYE_MS)));
       wheel.stop();
+      stalls.stop();
       server.close();
     },
   };

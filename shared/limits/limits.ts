@@ -49,6 +49,8 @@ export const limits = {
   runMaxRounds: 6,
   /** Down queue of one reader, in bytes; over it the reader is cut off and resumes from the log. */
   readerQueueMaxBytes: 8 * 1024 * 1024,
+  /** A reader for whom bytes wait and whose network takes none of them for so long is let go, in milliseconds. */
+  readerStalledMs: 70_000,
   /** Posts of one spreadsheet that may wait to be folded, and their bytes; over it 429. */
   waitingPostsOfOne: 1_024,
   waitingBytesOfOne: 32 * 1024 * 1024,
