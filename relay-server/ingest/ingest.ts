@@ -110,6 +110,16 @@ type Waiting = {
   readonly resolve: (result: IngestResult) => void;
 };
 
+/** Its body has been read, and nobody has looked at it. */
+type Arrival = {
+  readonly spreadsheetId: string;
+  readonly headers: PostHeaders;
+  readonly body: Buffer;
+  readonly round: CallRound | undefined;
+  readonly resolve: (result: IngestResult) => void;
+  readonly reject: (error: unknown) => void;
+};
+
 /** Folded, to be committed. */
 type Folded = { readonly waiting: Waiting; readonly append: Append; readonly live: Live; readonly answer: string };
 
@@ -138,7 +148,9 @@ export function createIngest(needs: IngestNeeds): Ingest {
   });
   const perSecond = needs.postsPerSecond ?? limits.postsPerSecond;
   const rates = createRates({ perSecond, burst: perSecond * 2, now });
-  const inFlight = new Map<string, { bodyHash: string; result: Promise<IngestResult> }>();
+  let arrived: Arrival[] = [];
+  /** What is under way, and all who wait for its answer. */
+  const inFlight = new Map<string, { bodyHash: string; twins: Arrival[] }>();
   const listeners = new Set<(spreadsheetId: string) => void>();
   /** Turns go on as long as anything waits. */
   let turning: Promise<void> | undefined;
@@ -147,40 +159,64 @@ export function createIngest(needs: IngestNeeds): Ingest {
   let isClosed = false;
 
   function take(spreadsheetId: string, headers: PostHeaders, body: Buffer, round?: CallRound): Promise<IngestResult> {
+    return new Promise((resolve, reject) => {
+      if (arrived.push({ spreadsheetId, headers, body, round, resolve, reject }) === 1) setImmediate(admitAll);
+    });
+  }
+
+  /**
+   * Lets in what has arrived with one look at the network, one after the other: the processor then holds at hand what that
+   * takes, which costs half as much as beside the reading of each.
+   */
+  function admitAll(): void {
+    const all = arrived;
+    arrived = [];
+    for (const arrival of all) {
+      try {
+        admit(arrival);
+      } catch (error) {
+        arrival.reject(error);
+      }
+    }
+    goOn();
+  }
+
+  function admit(arrival: Arrival): void {
+    const { spreadsheetId, headers, body, round, resolve } = arrival;
     const refused = authenticate(needs.keysOf(spreadsheetId), headers, body, now());
-    if (refused) return Promise.resolve(refused);
+    if (refused) return resolve(refused);
     const waitMs = rates.take(spreadsheetId);
-    if (waitMs !== undefined) return Promise.resolve({ ok: false, code: "rate-limited", retryAfterMs: waitMs });
+    if (waitMs !== undefined) return resolve({ ok: false, code: "rate-limited", retryAfterMs: waitMs });
     const webhookId = headers.id ?? "";
     const bodyHash = hash("sha256", body, "hex");
     const key = `${spreadsheetId} ${webhookId}`;
-    const twin = inFlight.get(key);
-    if (twin) return twin.bodyHash === bodyHash ? twin.result : Promise.resolve(ID_REUSED);
-    if (isClosed) return Promise.resolve(CLOSED);
+    const underWay = inFlight.get(key);
+    if (underWay) {
+      if (underWay.bodyHash === bodyHash) underWay.twins.push(arrival);
+      else resolve(ID_REUSED);
+      return;
+    }
+    if (isClosed) return resolve(CLOSED);
     const looking = log.takenPost(spreadsheetId, webhookId);
-    let isOver = false;
-    const result = new Promise<IngestResult>((settle, fail) => {
-      const resolve = (outcome: IngestResult): void => {
-        isOver = true;
+    const twins = [arrival];
+    inFlight.set(key, { bodyHash, twins });
+    const end = (outcome: IngestResult): void => {
+      inFlight.delete(key);
+      for (const twin of twins) twin.resolve(outcome);
+    };
+    const waiting: Waiting = { spreadsheetId, bytes: body.length, body, webhookId, bodyHash, round, resolve: end };
+    if (!looking) return wait(waiting);
+    looking.then(
+      (taken) => {
+        if (taken) return end(taken.bodyHash === bodyHash ? { ok: true, answer: taken.answer } : ID_REUSED);
+        wait(waiting);
+        goOn();
+      },
+      (error: unknown) => {
         inFlight.delete(key);
-        settle(outcome);
-      };
-      const waiting: Waiting = { spreadsheetId, bytes: body.length, body, webhookId, bodyHash, round, resolve };
-      if (!looking) return wait(waiting);
-      looking.then(
-        (taken) => {
-          if (!taken) wait(waiting);
-          else resolve(taken.bodyHash === bodyHash ? { ok: true, answer: taken.answer } : ID_REUSED);
-        },
-        (error: unknown) => {
-          inFlight.delete(key);
-          fail(error);
-        },
-      );
-    });
-    // One that was refused at once is not under way.
-    if (!isOver) inFlight.set(key, { bodyHash, result });
-    return result;
+        for (const twin of twins) twin.reject(error);
+      },
+    );
   }
 
   function wait(waiting: Waiting): void {
@@ -188,7 +224,10 @@ export function createIngest(needs: IngestNeeds): Ingest {
     const full = lanes.put(waiting);
     if (full === "lane-full") waiting.resolve({ ok: false, code: "rate-limited", retryAfterMs: 1_000 });
     else if (full) waiting.resolve({ ok: false, code: "busy", retryAfterMs: 1_000 });
-    else turning ??= turns();
+  }
+
+  function goOn(): void {
+    if (lanes.hasTurn) turning ??= turns();
   }
 
   /** Takes turns as long as anything waits. What arrives while one is under way has the next. */
@@ -208,9 +247,10 @@ export function createIngest(needs: IngestNeeds): Ingest {
 
   /** Posts that come together are to share a commit: as long as a look at the network brings another, there is one more. */
   async function gathered(): Promise<void> {
-    for (let looks = 0, seen = -1; looks < MOST_LOOKS && seen < lanes.size; looks += 1) {
+    for (let looks = 0, seen = 1; looks < MOST_LOOKS && seen < lanes.size; looks += 1) {
       seen = lanes.size;
       await nextTurn();
+      admitAll();
     }
   }
 
@@ -251,7 +291,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
           return;
         }
         lanes.letGo(spreadsheetId);
-        if (lanes.hasTurn) turning ??= turns();
+        goOn();
       },
       (error: unknown) => {
         const refusal = refusalOf(error);
@@ -445,7 +485,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
     forget,
     async close() {
       isClosed = true;
-      while (turning || lanes.size > 0) await (turning ?? nextTurn());
+      while (turning || arrived.length > 0 || lanes.size > 0) await (turning ?? nextTurn());
       await lives.settled();
     },
   };

@@ -21,18 +21,20 @@ let sheet: SheetDouble;
 let posts = 0;
 let keys: Buffer[] = [key];
 let damages: DamagedError[] = [];
+let faults: string[] = [];
 const open = (): Ingest =>
   createIngest({
     log,
     keysOf: () => keys,
     now: () => now,
-    onFault: (e) => console.log("fault", String(e)),
+    onFault: (error) => void faults.push(String(error)),
     onDamage: (d) => damages.push(d),
   });
 beforeEach(() => {
   now = 1_800_000_000_000;
   keys = [key];
   damages = [];
+  faults = [];
   sheet = new SheetDouble([{ sheetId: 7, title: "One", columns: 3, rows: [["a", "b", "c"], ["d"], []] }]);
   sheet.now = now;
   folder = mkdtempSync(join(tmpdir(), "sheetwire-interleavings-"));
@@ -40,7 +42,7 @@ beforeEach(() => {
   log = createSqliteLog(store, {
     randomId: randomUUID,
     now: () => now,
-    onFault: (e) => console.log("fault", String(e)),
+    onFault: (error) => void faults.push(String(error)),
     as: "owner",
   });
   ingest = open();
@@ -86,7 +88,7 @@ test("a post that waited while its spreadsheet was removed does not bring it bac
   const left = ["frames", "desks", "taken", "journal", "spreadsheets"].map((t) =>
     Number(store.db.prepare(`SELECT count(*) n FROM ${t}`).get()?.["n"]),
   );
-  console.log(JSON.stringify(answer).slice(0, 100), left);
+  expect(answer.ok).toBe(false);
   expect(left).toEqual([0, 0, 0, 0, 0]);
 });
 
@@ -125,11 +127,10 @@ test("a desk that was half folded is not stored", async () => {
     order: number;
     sheets: { seen?: { rows: number }; layout: number }[];
   };
-  expect(second.ok).toBe(false);
-  void first;
-  // What the good post alone leaves: the bad one was refused, so nothing of it is to be there.
-  console.log(JSON.stringify(stored));
+  // They were folded together, so both were refused, and nothing of them is there.
+  expect([first.ok, second.ok]).toEqual([false, false]);
   expect(stored.order).toBe(5);
+  expect(faults).toEqual(["Error: breaks off"]);
 });
 test("a listener that throws does not end the taking of posts", async () => {
   await copy();
@@ -150,6 +151,6 @@ test("a listener that throws does not end the taking of posts", async () => {
   ]);
   process.removeListener("unhandledRejection", note);
   for (const o of others) process.on("unhandledRejection", o);
-  console.log(first, second, unhandled);
+  expect([first.ok, unhandled, faults]).toEqual([true, [], ["Error: a listener"]]);
   expect(second).toMatchObject({ ok: true });
 });
