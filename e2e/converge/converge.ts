@@ -92,19 +92,19 @@ export async function openConvergence({ browser = false }: ConvergeOptions = {})
 
 /**
  * Plays every plan, several beside each other where there are several machines' worth of programs. A seed that cannot even
- * be played is one that failed; the programs it was played with are not used again.
+ * be played is one that failed; the programs it was played with are not used again. After `signal` none is begun any more.
  */
 export async function playAll(
   plans: readonly ConvergePlan[],
   streams: number,
   onPlayed: (done: Converged) => void,
-  options: ConvergeOptions = {},
+  options: ConvergeOptions & { signal?: AbortSignal } = {},
 ): Promise<void> {
   const left = [...plans];
   await Promise.all(
     Array.from({ length: Math.min(streams, plans.length) }, async () => {
       let convergence: Convergence | undefined;
-      for (let plan = left.shift(); plan; plan = left.shift()) {
+      for (let plan = left.shift(); plan && !options.signal?.aborted; plan = left.shift()) {
         try {
           convergence ??= await openConvergence(options);
           onPlayed(await convergence.play(plan));
