@@ -90,6 +90,19 @@ test("a commit writes one row, whatever it brings, and is put in its place when 
   expect(await log.takenPost("sheet-1", "p2")).toBeUndefined();
 });
 
+test("a desk that a relay before this one wrote as a text within the row is read as well", async () => {
+  const head = await log.create("sheet-1");
+  await log.append([{ spreadsheetId: "sheet-1", expected: head, desk: '{"desk":1}' }]);
+  const { id, at, posts_crc: postsCrc, parts, frames } = store.db.prepare("SELECT * FROM journal").get() ?? {};
+  const asText = String(parts).replace('{"desk":1}', JSON.stringify('{"desk":1}'));
+  expect(asText).not.toBe(parts);
+  const crc = crc32(frames as Uint8Array, crc32(asText, crc32([id, at, postsCrc].join(" "))));
+  store.db.prepare("UPDATE journal SET parts = ?, crc = ?").run(asText, crc);
+  openAnew();
+  expect(lost).toBeUndefined();
+  expect(await log.desk("sheet-1")).toBe('{"desk":1}');
+});
+
 test("at any moment, after any end, the log says what was appended, and so does a guest", async () => {
   const ids = ["sheet-1", "sheet-2", "sheet-3"];
   let dice = 7;

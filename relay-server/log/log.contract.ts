@@ -105,13 +105,13 @@ export function changeLogContract(open: () => Promise<ChangeLog>): void {
       const first = entryAfter(one, ["a"]);
       const second = entryAfter(headAfter(one, first), ["b"]);
       await log.append([
-        { spreadsheetId: "sheet-1", expected: one, entry: first, post: post("p1"), desk: "{1}" },
-        { spreadsheetId: "sheet-2", expected: two, post: post("p1"), desk: "{2}" },
-        { spreadsheetId: "sheet-1", expected: headAfter(one, first), entry: second, desk: "{3}" },
+        { spreadsheetId: "sheet-1", expected: one, entry: first, post: post("p1"), desk: '{"n":1}' },
+        { spreadsheetId: "sheet-2", expected: two, post: post("p1"), desk: '{"n":2}' },
+        { spreadsheetId: "sheet-1", expected: headAfter(one, first), entry: second, desk: '{"n":3}' },
       ]);
       expect(await log.head("sheet-1")).toEqual(headAfter(one, second));
-      expect(await log.desk("sheet-1")).toBe("{3}");
-      expect(await log.desk("sheet-2")).toBe("{2}");
+      expect(await log.desk("sheet-1")).toBe('{"n":3}');
+      expect(await log.desk("sheet-2")).toBe('{"n":2}');
       expect(await log.takenPost("sheet-2", "p1")).toEqual(post("p1"));
     });
 

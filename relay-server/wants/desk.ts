@@ -120,8 +120,8 @@ export type Desk = {
     lastError?: { at: number; code: string } | undefined;
     webApp?: string | undefined;
   };
-  /** Trigger time spent since `since`, in milliseconds; `runs` holds what each run of the last minutes has spent. */
-  allowance: { since: number; spentMs: number; runs: Map<string, { spentMs: number; at: number }> };
+  /** Trigger time spent since `since`, in milliseconds; `runs` holds what each of the latest runs has spent. */
+  allowance: { since: number; spentMs: number; runs: Map<string, number> };
   healed: { count: number; lastAt?: number | undefined; how?: string | undefined };
 };
 
@@ -194,13 +194,13 @@ const storedSchema = z.object({
       layoutStamp: z.object({ readAt: readAtSchema, run: z.string(), n: whole, order: whole }).optional(),
       digestsSince: whole.optional(),
       columnsSince: whole.optional(),
-      columnsTried: z.boolean(),
-      doubts: z.array(z.object({ from: whole, to: whole, since: whole })),
-      unproven: z.array(z.object({ from: whole, to: whole })),
+      columnsTried: z.boolean().default(false),
+      doubts: z.array(z.object({ from: whole, to: whole, since: whole })).default([]),
+      unproven: z.array(z.object({ from: whole, to: whole })).default([]),
       volatile: z.array(z.object({ from: whole, to: whole })).default([]),
       volatileDue: z.boolean().default(false),
       seen: z.object({ rows: whole, columns: whole, usedRows: whole, usedColumns: whole }),
-      restless: z.boolean(),
+      restless: z.boolean().default(false),
       checkedAt: z.number().optional(),
       recheck: z
         .object({
@@ -247,7 +247,7 @@ export function storeDesk(desk: Desk): string {
   return JSON.stringify(stored);
 }
 
-/** One by one: this is written with each post. */
+/** One by one, and without what is as in an empty one: this is written with each post. */
 function storeSheetDesk(sheetId: number, sheet: SheetDesk): z.input<typeof storedSchema>["sheets"][number] {
   const { layout, layoutStamp, digestsSince, columnsSince, columnsTried, doubts, unproven } = sheet;
   const { volatile, volatileDue, seen, restless, checkedAt, recheck } = sheet;
@@ -257,17 +257,19 @@ function storeSheetDesk(sheetId: number, sheet: SheetDesk): z.input<typeof store
     layoutStamp,
     digestsSince,
     columnsSince,
-    columnsTried,
-    doubts,
-    unproven,
-    volatile,
-    volatileDue,
+    columnsTried: columnsTried || undefined,
+    doubts: unlessEmpty(doubts),
+    unproven: unlessEmpty(unproven),
+    volatile: unlessEmpty(volatile),
+    volatileDue: volatileDue || undefined,
     seen,
-    restless,
+    restless: restless || undefined,
     checkedAt,
     recheck,
   };
 }
+
+const unlessEmpty = <T>(list: T[]): T[] | undefined => (list.length > 0 ? list : undefined);
 
 export function loadDesk(json: string, startedAt: number): Desk {
   const stored = storedSchema.parse(JSON.parse(json));

@@ -9,6 +9,9 @@ import type { Post } from "./types.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 
+/** Google lets 30 runs of one user go on at once. Of one that is forgotten while it goes on, the time counts twice. */
+const MOST_RUNS = 64;
+
 /**
  * Notes that a post was heard, and what its run has spent of Google's daily trigger time. A post of cause `call` that
  * comes by itself is the open sidebar's; the web app only ever answers calls (see {@link noteAnswered}).
@@ -26,16 +29,17 @@ export function noteHeard(post: Post, desk: Desk, now: number): void {
   const { allowance } = desk;
   if (now - allowance.since > DAY_MS) desk.allowance = { since: now, spentMs: 0, runs: allowance.runs };
   const { runs } = desk.allowance;
-  for (const [run, { at }] of runs) {
-    if (now - at <= limits.runLimitMs) break;
-    runs.delete(run);
-  }
   const spentMs = Math.min(post.allowance.spentMs, limits.runLimitMs);
-  const before = runs.get(post.run)?.spentMs ?? 0;
-  desk.allowance.spentMs += Math.max(0, spentMs - before);
-  // The one heard last stands last, so that the oldest are found at the beginning.
-  runs.delete(post.run);
-  runs.set(post.run, { spentMs: Math.max(spentMs, before), at: now });
+  const before = runs.get(post.run);
+  desk.allowance.spentMs += Math.max(0, spentMs - (before ?? 0));
+  // The one heard last stands last, so that the oldest is found at the beginning.
+  if (before !== undefined) runs.delete(post.run);
+  runs.set(post.run, Math.max(spentMs, before ?? 0));
+  if (runs.size <= MOST_RUNS) return;
+  for (const [oldest] of runs) {
+    runs.delete(oldest);
+    break;
+  }
 }
 
 /** Notes that the web app answered a call, which asked for everything or not. */

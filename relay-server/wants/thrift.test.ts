@@ -77,3 +77,22 @@ test("the panel counts as an answerer for 45 s after it was heard", () => {
   sheet.now += limits.sidebarFreshMs;
   expect(answerers()).not.toContain("sidebar");
 });
+
+test("what a run has spent counts once, however many of its posts tell of it, and few runs are remembered", () => {
+  const { allowance } = relay.desk;
+  const spentBefore = allowance.spentMs;
+  const heard = (run: string, n: number, spentMs: number): void =>
+    noteHeard(
+      { ...sheet.post(run, n, "edit", []), allowance: { spentMs, runLimitMs: limits.runLimitMs } },
+      relay.desk,
+      sheet.now,
+    );
+  heard("long", 0, 300);
+  heard("other", 0, 50);
+  heard("long", 1, 700);
+  heard("long", 0, 300);
+  expect(allowance.spentMs - spentBefore).toBe(750);
+  for (let n = 0; n < 1_000; n += 1) heard(`short ${n}`, 0, 1);
+  expect(allowance.spentMs - spentBefore).toBe(1_750);
+  expect(allowance.runs.size).toBeLessThan(100);
+});

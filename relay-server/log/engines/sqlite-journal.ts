@@ -65,7 +65,8 @@ const partsSchema = z.array(
     z.number(),
     z.string(),
     z.array(z.tuple([z.number(), z.number(), z.string(), z.number()])),
-    z.string().nullable(),
+    // A relay before this one wrote the desk as a text.
+    z.union([z.string(), z.null(), z.record(z.string(), z.unknown()).transform((desk) => JSON.stringify(desk))]),
   ]),
 );
 
@@ -229,15 +230,7 @@ export function createJournal(db: DatabaseSync, { entries: rows, records, move, 
       parts: readonly CommitPart[],
       posts: PackedPosts,
     ): { bytes: number; written: () => void } {
-      const text = JSON.stringify(
-        parts.map(({ key, seq, chain, entries, desk }) => [
-          key,
-          seq,
-          chain,
-          entries.map(({ firstSeq, lastSeq, chain: after, frame }) => [firstSeq, lastSeq, after, frame.length]),
-          desk ?? null,
-        ]),
-      );
+      const text = `[${parts.map(partText).join(",")}]`;
       const frames = Buffer.concat(parts.flatMap(({ entries }) => entries.map(({ frame }) => frame)));
       const { takenAt, crc } = posts;
       sql.add.run(id, at, takenAt, crcOf(id, at, crc, text, frames), crc, text, posts.records, posts.prints, frames);
@@ -384,6 +377,14 @@ export function createJournal(db: DatabaseSync, { entries: rows, records, move, 
       };
     },
   };
+}
+
+/** A part as JSON. The desk is JSON already, and stands in it as it is. */
+function partText({ key, seq, chain, entries, desk }: CommitPart): string {
+  const spans = entries.map(
+    ({ firstSeq, lastSeq, chain: after, frame }) => `[${firstSeq},${lastSeq},"${after}",${frame.length}]`,
+  );
+  return `[${key},${seq},"${chain}",[${spans.join(",")}],${desk ?? "null"}]`;
 }
 
 function crcOf(id: number, at: number, postsCrc: number, parts: string, frames: Uint8Array): number {
