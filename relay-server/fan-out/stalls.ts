@@ -11,8 +11,9 @@ const LOOKS = 7;
 export function takenOf(
   socket: Pick<Writable, "writableLength" | "destroyed"> & { bytesWritten?: number; _handle?: unknown },
 ): string | undefined {
-  const { writableLength, bytesWritten = 0, _handle: handle } = socket;
-  if (writableLength === 0 || socket.destroyed) return undefined;
+  const { writableLength, destroyed } = socket;
+  if (writableLength === 0 || destroyed) return undefined;
+  const { bytesWritten = 0, _handle: handle } = socket;
   const { writeQueueSize = 0 } = (handle ?? {}) as { writeQueueSize?: number };
   return `${bytesWritten - writableLength} ${writeQueueSize}`;
 }
