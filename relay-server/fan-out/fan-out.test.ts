@@ -469,11 +469,11 @@ test("for a reader whose network takes nothing the log is not even read, and lea
   const start = await log.head("sheet-1");
   const { got, end } = reader();
   got.queued = 2_000;
-  const leave = fanOut.join("sheet-1", { epoch: start?.epoch ?? "", seq: 0, chain: FIRST_CHAIN }, end);
+  fanOut.join("sheet-1", { epoch: start?.epoch ?? "", seq: 0, chain: FIRST_CHAIN }, end);
   await soon(() => expect(got.beginnings).toHaveLength(1));
   await nextTurn();
   expect(reads).toBe(0);
-  leave();
+  fanOut.leave("sheet-1", end);
   await nextTurn();
   // Its network comes back when it has gone already: nobody is served.
   got.queued = 0;

@@ -43,8 +43,9 @@ export interface Reader {
  * - F6: when the log begins a new life, each live reader is told at once to begin again, once, before any change of it.
  */
 export interface FanOut {
-  /** Returns the way to leave. */
-  join(spreadsheetId: string, cursor: Cursor | undefined, reader: Reader): () => void;
+  join(spreadsheetId: string, cursor: Cursor | undefined, reader: Reader): void;
+  /** Nothing more is delivered to it. One that is not there, or not any more, may leave as well. */
+  leave(spreadsheetId: string, reader: Reader): void;
   readersOf(spreadsheetId: string): readonly Reader[];
   watchers(spreadsheetId: string): number;
   /** Spreadsheets that somebody reads. */
@@ -348,7 +349,10 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
       group.members.set(reader, member);
       tellWatchers(spreadsheetId);
       void start(group, member, cursor);
-      return () => void letGo(group, reader);
+    },
+    leave(spreadsheetId, reader) {
+      const group = groups.get(spreadsheetId);
+      if (group) letGo(group, reader);
     },
     readersOf: (spreadsheetId) => [...(groups.get(spreadsheetId)?.members.keys() ?? [])],
     watchers: (spreadsheetId) => groups.get(spreadsheetId)?.members.size ?? 0,

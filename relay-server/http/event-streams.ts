@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { refusals, type Cursor, type RefusalCode } from "@sheetwire/shared/protocol";
 import type { Access } from "../access/access.ts";
-import { createStallSweep, type FanOut } from "../fan-out/fan-out.ts";
+import { createStallSweep, type FanOut, type Reader } from "../fan-out/fan-out.ts";
 import type { Metrics } from "../telemetry/telemetry.ts";
 
 /** The log as server-sent events: `watching`, then `changes` with ids to resume from, and `status` in between. */
@@ -46,7 +46,7 @@ export function createEventStreams(needs: {
       response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no" });
       response.flushHeaders();
       const end = (code: RefusalCode): void => {
-        leave();
+        fanOut.leave(spreadsheetId, reader);
         if (response.writableEnded || response.destroyed) return;
         // One that takes nothing would not take the goodbye either.
         if (code === "too-slow") return void response.destroy();
@@ -58,7 +58,7 @@ export function createEventStreams(needs: {
       open.add(stream);
       metrics.watches.inc();
       let epoch = "";
-      const leave = fanOut.join(spreadsheetId, cursor, {
+      const reader: Reader = {
         begin({ from, head, recovered }) {
           epoch = head.epoch;
           const { seq, chain } = head;
@@ -91,11 +91,12 @@ export function createEventStreams(needs: {
             response.on("close", done);
           }),
         end,
-      });
+      };
+      fanOut.join(spreadsheetId, cursor, reader);
       response.on("close", () => {
         if (!open.delete(stream)) return;
         metrics.watches.dec();
-        leave();
+        fanOut.leave(spreadsheetId, reader);
       });
     },
     stop() {

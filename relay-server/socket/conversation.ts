@@ -91,7 +91,8 @@ class Talk implements Conversation, Deadline {
   readonly wire: Wire;
   readonly #wheel: ReturnType<typeof createTimerWheel>;
   readonly #needs: ConversationNeeds;
-  readonly #watches = new Map<string, Watch>();
+  /** A list, since nearly everybody has one, and of ten thousand readers each map would be felt. */
+  #watches: readonly Watcher[] = NO_WATCHES;
   #token: string | undefined;
   #deviceId: string | undefined;
   #heardAt: number;
@@ -151,14 +152,14 @@ class Talk implements Conversation, Deadline {
 
   closed(): void {
     this.#wheel.remove(this);
-    for (const spreadsheetId of this.#watches.keys()) this.end(spreadsheetId);
+    for (const { spreadsheetId } of this.#watches) this.end(spreadsheetId);
     this.#needs.onClosed?.(this);
   }
 
   checkAccess(): void {
     const { access } = this.#needs;
     if (this.#deviceId !== undefined && !access.isGood(this.#deviceId)) return this.refuse("unauthorized");
-    for (const [spreadsheetId, { deviceId }] of this.#watches) {
+    for (const { spreadsheetId, deviceId } of this.#watches) {
       if (access.isGood(deviceId)) continue;
       this.end(spreadsheetId);
       this.refuse("unauthorized", spreadsheetId);
@@ -193,18 +194,18 @@ class Talk implements Conversation, Deadline {
     this.#needs.metrics.refusals.inc({ code });
     if (spreadsheetId !== undefined) return this.say({ kind: "refused", code, spreadsheetId });
     this.say({ kind: "refused", code });
-    for (const watched of this.#watches.keys()) this.end(watched);
+    for (const watched of this.#watches) this.end(watched.spreadsheetId);
     this.#closeBy = this.#needs.elapsed() + CLOSE_WITHIN_MS;
     this.#wheel.put(this);
     this.ws.close(refusals[code].closeCode, code);
   }
 
   end(spreadsheetId: string): void {
-    const held = this.#watches.get(spreadsheetId);
+    const held = this.#watcherOf(spreadsheetId);
     if (!held) return;
-    this.#watches.delete(spreadsheetId);
+    this.#watches = this.#watches.filter((one) => one !== held);
     this.#needs.metrics.watches.dec();
-    held.leave();
+    this.#needs.fanOut.leave(spreadsheetId, held);
   }
 
   #greet(token: string): void {
@@ -236,16 +237,21 @@ class Talk implements Conversation, Deadline {
     if (!device) return this.refuse("unauthorized", spreadsheetId);
     // Watching again begins again, from the cursor that is given now.
     this.end(spreadsheetId);
-    if (this.#watches.size >= limits.socketMaxWatches) return this.refuse("too-many-watches", spreadsheetId);
-    const leave = fanOut.join(spreadsheetId, cursor, new Watcher(this, spreadsheetId));
-    this.#watches.set(spreadsheetId, { deviceId: device.deviceId, leave });
+    if (this.#watches.length >= limits.socketMaxWatches) return this.refuse("too-many-watches", spreadsheetId);
+    const watcher = new Watcher(this, spreadsheetId, device.deviceId);
+    fanOut.join(spreadsheetId, cursor, watcher);
+    this.#watches = [...this.#watches, watcher];
     metrics.watches.inc();
   }
 
   #took(spreadsheetId: string, seq: number): void {
     const { fanOut, metrics } = this.#needs;
-    const sinceMs = this.#watches.has(spreadsheetId) ? fanOut.sinceLogged(spreadsheetId, seq) : undefined;
+    const sinceMs = this.#watcherOf(spreadsheetId) ? fanOut.sinceLogged(spreadsheetId, seq) : undefined;
     if (sinceMs !== undefined) metrics.deliverySeconds.observe(sinceMs / 1000);
+  }
+
+  #watcherOf(spreadsheetId: string): Watcher | undefined {
+    return this.#watches.find((one) => one.spreadsheetId === spreadsheetId);
   }
 
   #isTooMany(): boolean {
@@ -257,25 +263,25 @@ class Talk implements Conversation, Deadline {
 }
 
 /** One spreadsheet followed over this socket, and the device whose token opened it. */
-type Watch = { readonly deviceId: string; readonly leave: () => void };
-
 class Watcher implements Reader {
+  readonly spreadsheetId: string;
+  readonly deviceId: string;
   readonly #talk: Talk;
-  readonly #spreadsheetId: string;
   /** The talk's, held here as well: a delivery looks at as little memory as it can. */
   readonly #ws: WebSocket;
   readonly #wire: Wire;
 
-  constructor(talk: Talk, spreadsheetId: string) {
+  constructor(talk: Talk, spreadsheetId: string, deviceId: string) {
+    this.spreadsheetId = spreadsheetId;
+    this.deviceId = deviceId;
     this.#talk = talk;
-    this.#spreadsheetId = spreadsheetId;
     this.#ws = talk.ws;
     this.#wire = talk.wire;
   }
 
   /** The head tells a reader that was recovered how far it is behind. */
   begin({ head: { epoch, seq, chain }, recovered }: Beginning): void {
-    this.#talk.say({ kind: "watching", spreadsheetId: this.#spreadsheetId, epoch, seq, chain, recovered });
+    this.#talk.say({ kind: "watching", spreadsheetId: this.spreadsheetId, epoch, seq, chain, recovered });
   }
   deliver(entries: readonly Entry[]): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
@@ -290,7 +296,7 @@ class Watcher implements Reader {
     if (entries.length > 1) wire.uncork();
   }
   refetch(reason: string): void {
-    this.#talk.say({ kind: "refetch", spreadsheetId: this.#spreadsheetId, reason });
+    this.#talk.say({ kind: "refetch", spreadsheetId: this.spreadsheetId, reason });
   }
   tell(status: string): void {
     this.#talk.write(framed(status));
@@ -304,10 +310,12 @@ class Watcher implements Reader {
   end(code: RefusalCode): void {
     // A socket that takes nothing cannot even be told; all its watches stand behind the same queue.
     if (code === "too-slow" || code === "shutting-down") return this.#talk.refuse(code);
-    this.#talk.end(this.#spreadsheetId);
-    return this.#talk.refuse(code, this.#spreadsheetId);
+    this.#talk.end(this.spreadsheetId);
+    return this.#talk.refuse(code, this.spreadsheetId);
   }
 }
+
+const NO_WATCHES: readonly Watcher[] = [];
 
 /** More frames than this are put together before they are written: each by itself costs more than its copy. */
 const MOST_WRITTEN_APART = 16;
