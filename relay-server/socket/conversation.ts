@@ -240,7 +240,8 @@ class Talk implements Conversation, Deadline {
     if (this.#watches.length >= limits.socketMaxWatches) return this.refuse("too-many-watches", spreadsheetId);
     const watcher = new Watcher(this, spreadsheetId, device.deviceId);
     fanOut.join(spreadsheetId, cursor, watcher);
-    this.#watches = [...this.#watches, watcher];
+    // Spread, a list of one would take the room of seventeen.
+    this.#watches = this.#watches.length === 0 ? [watcher] : [...this.#watches, watcher];
     metrics.watches.inc();
   }
 

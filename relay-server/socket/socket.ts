@@ -70,6 +70,8 @@ export function createFeed(needs: FeedNeeds): Feed {
         return refuse(socket, "malformed", `The feed is spoken as WebSocket subprotocol ${FEED_SUBPROTOCOL}.`);
       }
       return server.handleUpgrade(request, socket, head, (ws) => {
+        // From here on `ws` hears of its errors.
+        socket.off("error", destroy);
         conversations.add(converse(ws, socket, wheel, talkNeeds));
         metrics.sockets.set(conversations.size);
       });
