@@ -8,7 +8,7 @@ import {
   type RefusalCode,
   type UpFrame,
 } from "@sheetwire/shared/protocol";
-import type { RawData, WebSocket } from "ws";
+import { WebSocket, type RawData } from "ws";
 import type { Access } from "../access/access.ts";
 import { SHORT_QUEUE_BYTES, type Beginning, type FanOut, type Reader } from "../fan-out/fan-out.ts";
 import { textFrame, type Entry } from "../log/log.ts";
@@ -50,13 +50,13 @@ const MOST_UNTAKEN_BYTES = 4 * limits.readerQueueMaxBytes;
 
 /** Holds one conversation with one reader: hello first, then watches, each to its end. */
 export function converse(
-  ws: WebSocket,
+  ws: FeedSocket,
   wire: Wire,
   wheel: ReturnType<typeof createTimerWheel>,
   needs: ConversationNeeds,
 ): Conversation {
   const talk = new Talk(ws, wire, wheel, needs);
-  talks.set(ws, talk);
+  ws.talk = talk;
   // The same functions for every socket: ten thousand of them hold no closures of their own.
   ws.on("message", onMessage);
   ws.on("ping", onPing);
@@ -65,10 +65,14 @@ export function converse(
   return talk;
 }
 
-const talks = new WeakMap<WebSocket, Talk>();
+/** A WebSocket that knows what is said over it. */
+export class FeedSocket extends WebSocket {
+  talk: Talk | undefined = undefined;
+}
+const talkOf = (ws: WebSocket): Talk | undefined => (ws instanceof FeedSocket ? ws.talk : undefined);
 
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  const talk = talks.get(this);
+  const talk = talkOf(this);
   try {
     talk?.heard(data, isBinary);
   } catch (error) {
@@ -76,14 +80,14 @@ function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   }
 }
 function onPing(this: WebSocket): void {
-  talks.get(this)?.pinged();
+  talkOf(this)?.pinged();
 }
 /** Too large a frame, reserved bits, bad UTF-8: ws closes by itself with the right code. */
 function onError(this: WebSocket, error: Error): void {
-  talks.get(this)?.broken(error);
+  talkOf(this)?.broken(error);
 }
 function onClose(this: WebSocket): void {
-  talks.get(this)?.closed();
+  talkOf(this)?.closed();
 }
 
 class Talk implements Conversation, Deadline {

@@ -5,7 +5,7 @@ import { limits } from "@sheetwire/shared/limits";
 import { FEED_SUBPROTOCOL, problemOf, type RefusalCode } from "@sheetwire/shared/protocol";
 import { WebSocketServer } from "ws";
 import { createStallSweep } from "../fan-out/fan-out.ts";
-import { converse, type Conversation, type ConversationNeeds } from "./conversation.ts";
+import { converse, FeedSocket, type Conversation, type ConversationNeeds } from "./conversation.ts";
 import { createTimerWheel } from "./timer-wheel.ts";
 
 export const FEED_PATH = "/v1/feed";
@@ -40,6 +40,7 @@ export function createFeed(needs: FeedNeeds): Feed {
   });
   const server = new WebSocketServer({
     noServer: true,
+    WebSocket: FeedSocket,
     clientTracking: false,
     maxPayload: limits.upFrameMaxBytes,
     perMessageDeflate: false,
