@@ -50,7 +50,7 @@ const MOST_UNTAKEN_BYTES = 4 * limits.readerQueueMaxBytes;
 
 /** Holds one conversation with one reader: hello first, then watches, each to its end. */
 export function converse(
-  ws: FeedSocket,
+  ws: Feed,
   wire: Wire,
   wheel: ReturnType<typeof createTimerWheel>,
   needs: ConversationNeeds,
@@ -66,28 +66,28 @@ export function converse(
 }
 
 /** A WebSocket that knows what is said over it. */
+type Feed = WebSocket & { talk?: Talk | undefined };
+/** The same with room for it from its birth: what is put on a socket later costs an object more. */
 export class FeedSocket extends WebSocket {
   talk: Talk | undefined = undefined;
 }
-const talkOf = (ws: WebSocket): Talk | undefined => (ws instanceof FeedSocket ? ws.talk : undefined);
 
-function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  const talk = talkOf(this);
+function onMessage(this: Feed, data: RawData, isBinary: boolean): void {
   try {
-    talk?.heard(data, isBinary);
+    this.talk?.heard(data, isBinary);
   } catch (error) {
-    talk?.failed(error);
+    this.talk?.failed(error);
   }
 }
-function onPing(this: WebSocket): void {
-  talkOf(this)?.pinged();
+function onPing(this: Feed): void {
+  this.talk?.pinged();
 }
 /** Too large a frame, reserved bits, bad UTF-8: ws closes by itself with the right code. */
-function onError(this: WebSocket, error: Error): void {
-  talkOf(this)?.broken(error);
+function onError(this: Feed, error: Error): void {
+  this.talk?.broken(error);
 }
-function onClose(this: WebSocket): void {
-  talkOf(this)?.closed();
+function onClose(this: Feed): void {
+  this.talk?.closed();
 }
 
 class Talk implements Conversation, Deadline {
