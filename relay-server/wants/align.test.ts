@@ -103,3 +103,22 @@ test("a whole sheet of equal rows replaced by another one takes linear time", ()
   const after = Array.from({ length: 200_001 }, () => digest("b"));
   expect(align(before, after).unknown).toHaveLength(200_001);
 });
+
+test("blank rows behind the list are as blank rows in it", () => {
+  const texts = fc.array(fc.constantFrom("", "", "a", "b", "c"), { maxLength: 15 });
+  const tail = fc.nat({ max: 15 });
+  fc.assert(
+    fc.property(texts, tail, texts, tail, fc.boolean(), (old, oldTail, now, nowTail, isUnknown) => {
+      const behind = Array.from({ length: oldTail }, () => (isUnknown ? UNKNOWN : BLANK));
+      const before = [...old.map(row), ...behind];
+      const after = now.map(digest);
+      const all = [...after, ...Array.from({ length: nowTail }, () => NO_DIGEST)];
+      expect(align(before, after, all.length)).toEqual(align(before, all));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("what lies behind the last row of the sheet is not looked at", () => {
+  expect(align(rows("ab"), digests("abc"), 2)).toEqual(align(rows("ab"), digests("ab")));
+});

@@ -2,7 +2,7 @@
  * Says how a sheet's rows came about from the rows before, given only digests: which old row stands where now, which
  * rows are new, which changed in place. Linear in time and memory, whatever the rows are.
  */
-import type { Digest } from "@sheetwire/shared/digest";
+import { NO_DIGEST, type Digest } from "@sheetwire/shared/digest";
 import type { RowRun } from "@sheetwire/shared/protocol";
 import { hasDigest, type StoredRow } from "../sheets/sheets.ts";
 
@@ -18,41 +18,41 @@ export type Alignment = {
 
 const NONE = -1;
 
-/** `after` lists the digests of all rows now; a digest of zero is a blank row. */
-export function align(before: readonly StoredRow[], after: readonly Digest[]): Alignment {
-  const source = new Int32Array(after.length).fill(NONE);
+/**
+ * `after` lists the digests of the rows now; a digest of zero is a blank row, and so is every one behind the list, up to
+ * `rows` in all. There may be millions of those, so nothing is built for them, and where nothing can be found among them
+ * they are passed over.
+ */
+export function align(before: readonly StoredRow[], after: readonly Digest[], rows = after.length): Alignment {
+  const source = new Int32Array(rows).fill(NONE);
   const taken = new Uint8Array(before.length);
   const take = (row: number, old: number): void => {
     source[row] = old;
     taken[old] = 1;
   };
   const same = (row: number, old: number): boolean => {
-    const digest = after[row];
     const stored = before[old];
-    return digest !== undefined && stored !== undefined && !taken[old] && hasDigest(stored, digest);
+    return stored !== undefined && !taken[old] && hasDigest(stored, after[row] ?? NO_DIGEST);
   };
 
   let top = 0;
-  while (top < after.length && top < before.length && same(top, top)) {
+  while (top < rows && top < before.length && same(top, top)) {
     take(top, top);
     top += 1;
   }
   let bottom = 0;
-  while (
-    bottom < after.length - top &&
-    bottom < before.length - top &&
-    same(after.length - 1 - bottom, before.length - 1 - bottom)
-  ) {
-    take(after.length - 1 - bottom, before.length - 1 - bottom);
+  while (bottom < rows - top && bottom < before.length - top && same(rows - 1 - bottom, before.length - 1 - bottom)) {
+    take(rows - 1 - bottom, before.length - 1 - bottom);
     bottom += 1;
   }
-  const end = after.length - bottom;
+  const end = rows - bottom;
   const oldEnd = before.length - bottom;
   if (top < end) {
-    matchUnique(before, after, top, end, oldEnd, take);
-    grow(1, top, end, source, same, take);
-    grow(-1, top, end, source, same, take);
-    matchLeftovers(before, after, top, end, oldEnd, source, taken, take);
+    const listed = Math.min(end, after.length);
+    matchUnique(before, after, top, listed, oldEnd, take);
+    grow(1, top, end, listed, source, same, take);
+    grow(-1, top, end, listed, source, same, take);
+    matchLeftovers(before, after, top, listed, oldEnd, source, taken, take);
   }
   return describe(before, after, source, taken, top, end);
 }
@@ -84,11 +84,15 @@ function matchUnique(
   for (const { old, olds, row, rows } of seen.values()) if (olds === 1 && rows === 1) take(row, old);
 }
 
-/** Repeated rows next to a row that is settled are settled with it: those below it (1) or those above it (-1). */
+/**
+ * Repeated rows next to a row that is settled are settled with it: those below it (1) or those above it (-1). Behind what is
+ * `listed` nothing else is settled, so there the first that is not ends it.
+ */
 function grow(
   step: 1 | -1,
   top: number,
   end: number,
+  listed: number,
   source: Int32Array,
   same: (row: number, old: number) => boolean,
   take: (row: number, old: number) => void,
@@ -99,6 +103,8 @@ function grow(
     const isFirst = step === 1 && row === 0;
     const old = isFirst ? 0 : neighbour === NONE ? NONE : neighbour + step;
     if (old >= 0 && same(row, old)) take(row, old);
+    else if (step === 1 && row >= listed) break;
+    else if (row > listed) row = listed;
   }
 }
 
@@ -168,8 +174,8 @@ function describe(
     row += gap;
   }
   const runs: RowRun[] = [];
-  let moved = before.length !== after.length;
-  for (let row = 0; row < after.length; row += 1) {
+  let moved = before.length !== source.length;
+  for (let row = 0; row < source.length; row += 1) {
     const old = source[row] ?? NONE;
     const last = runs[runs.length - 1];
     if (old !== NONE) {
@@ -180,8 +186,10 @@ function describe(
     }
     moved = true;
     if (keyOf(after[row]) === undefined) {
-      if (last && "blank" in last) last.blank += 1;
-      else runs.push({ blank: 1 });
+      const count = row < after.length ? 1 : stretch(row, end, (at) => source[at] === NONE);
+      if (last && "blank" in last) last.blank += count;
+      else runs.push({ blank: count });
+      row += count - 1;
     } else {
       unknown.push(row);
       if (last && "unknown" in last) last.unknown += 1;

@@ -1,5 +1,6 @@
 /** What sizes cost that somebody merely wrote, in milliseconds of this thread alone: a busy machine changes little of it. */
 import { expect, test, vi } from "vitest";
+import { packDigests } from "@sheetwire/shared/digest";
 import { SpreadsheetState } from "../../sheets/sheets.ts";
 import { emptyDesk, foldPost, issueWants } from "../wants.ts";
 import type { Post, Reading } from "../types.ts";
@@ -82,4 +83,28 @@ test("a million blank rows of a sheet of another size are not looked for", () =>
   const { take } = stage();
   take(list(1_000_000, 1_000_000));
   expect(take(blank(1_000_000, 1_000_001)).ms).toBeLessThan(400);
+});
+
+test("a look at few rows that tells of ten million costs a fraction of a look at each, and so does the way back", () => {
+  const { state, take } = stage();
+  const digests = packDigests(Array.from({ length: 1_000 }, (_, row) => ({ high: row + 1, low: row + 1 })));
+  const look = (sheetRows: number): Reading => ({
+    kind: "digests",
+    readAt,
+    sheetId: 7,
+    axis: "rows",
+    from: 0,
+    to: 1_000,
+    digests,
+    sheetRows,
+    sheetColumns: 1,
+    usedRows: 1_000,
+    usedColumns: 1,
+  });
+  take(list(1_000, 1_000));
+  take(look(1_000));
+  for (const rows of [10_000_000, 1_000]) {
+    expect(take(look(rows)).ms).toBeLessThan(1_500);
+    expect(state.sheetState(7)?.rows).toHaveLength(rows);
+  }
 });

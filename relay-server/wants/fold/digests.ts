@@ -1,5 +1,5 @@
 /** Digests of rows: windows are put together to a round, which tells what moved, what changed and what is proven. */
-import { digestOfWindow, digestText, NO_DIGEST, unpackDigests } from "@sheetwire/shared/digest";
+import { digestOfWindow, digestText, unpackDigests } from "@sheetwire/shared/digest";
 import { limits } from "@sheetwire/shared/limits";
 import { announced, hasDigest } from "../../sheets/sheets.ts";
 import { align } from "../align.ts";
@@ -111,8 +111,7 @@ function collect(
   let reach = 0;
   for (const one of pieces) if (one.from <= reach) reach = Math.max(reach, one.to);
   if (reach < Math.min(usedRows, sheetRows)) return;
-  const now: Digest[] = pieces.flatMap((one) => one.digests);
-  while (now.length < sheetRows) now.push(NO_DIGEST);
+  const now = pieces.flatMap((one) => one.digests);
   const readAt: ReadAt = [
     Math.min(...pieces.map((one) => one.readAt[0])),
     Math.max(...pieces.map((one) => one.readAt[1])),
@@ -120,22 +119,22 @@ function collect(
   const roundOrder = desk.round.order;
   desk.round = undefined;
   if (desk.digestsSince !== undefined && desk.digestsSince <= roundOrder) desk.digestsSince = undefined;
-  settle(fold, sheetId, desk, now, readAt, pieces.length === 1);
+  settle(fold, sheetId, desk, { now, sheetRows }, readAt, pieces.length === 1);
 }
 
-/** `isOneLook`: all of it was read by one want. */
+/** Rows behind those of `now` are blank. `isOneLook`: all of it was read by one want. */
 function settle(
   fold: Folding,
   sheetId: number,
   desk: SheetDesk,
-  now: readonly Digest[],
+  { now, sheetRows }: { now: readonly Digest[]; sheetRows: number },
   readAt: ReadAt,
   isOneLook: boolean,
 ): void {
   const held = fold.state.held(sheetId);
-  const found = align(held.rows, now);
+  const found = align(held.rows, now, sheetRows);
   const differing = found.unknown.length + found.changed.filter((row) => !includes(desk.volatile, row)).length;
-  if (differing > MASS_ROWS && differing * 2 > now.length && !desk.columnsTried && held.unknownRows === 0) {
+  if (differing > MASS_ROWS && differing * 2 > sheetRows && !desk.columnsTried && held.unknownRows === 0) {
     // So many rows do not change one by one: a column may have come, gone or moved.
     wantDigests(fold, sheetId);
     desk.probe = "whole";
