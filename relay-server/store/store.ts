@@ -58,13 +58,14 @@ export const STORE_VERSION = migrations.length;
 export function openStore(path: string, durability: Durability): Store {
   mkdirSync(dirname(path), { recursive: true });
   const db = new DatabaseSync(path, { timeout: 5_000 });
+  const transact = transactionsOf(db);
   try {
     chmodSync(path, 0o600);
     db.exec("PRAGMA journal_mode = WAL");
     db.exec(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
     db.exec("PRAGMA journal_size_limit = 67108864");
     db.exec("PRAGMA cache_size = -32768");
-    migrate(db, path);
+    transact(() => migrate(db, path));
   } catch (error) {
     db.close();
     throw damageIn(path, error) ?? error;
@@ -74,7 +75,7 @@ export function openStore(path: string, durability: Durability): Store {
   let isFull = false;
   const noted = <T>(work: () => T): T => {
     try {
-      return transact(db, work);
+      return transact(work);
     } catch (error) {
       if (sqliteCodeOf(error) === SQLITE_FULL) isFull = true;
       throw error;
@@ -141,17 +142,15 @@ export function holdStore(path: string): () => void {
 }
 
 function migrate(db: DatabaseSync, path: string): void {
-  transact(db, () => {
-    const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
-    if (version > migrations.length) {
-      throw new StoreTooNewError(
-        `${path} was written by a newer Sheetwire (store version ${version}, this one knows ${migrations.length}). Update Sheetwire, or restore an older backup.`,
-      );
-    }
-    if (version < migrations.length) db.function("crc32", { deterministic: true }, crc32OfValue);
-    for (const step of migrations.slice(version)) db.exec(step);
-    if (version < migrations.length) db.exec(`PRAGMA user_version = ${migrations.length}`);
-  });
+  const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
+  if (version > migrations.length) {
+    throw new StoreTooNewError(
+      `${path} was written by a newer Sheetwire (store version ${version}, this one knows ${migrations.length}). Update Sheetwire, or restore an older backup.`,
+    );
+  }
+  if (version < migrations.length) db.function("crc32", { deterministic: true }, crc32OfValue);
+  for (const step of migrations.slice(version)) db.exec(step);
+  if (version < migrations.length) db.exec(`PRAGMA user_version = ${migrations.length}`);
 }
 
 function crc32OfValue(data: SQLOutputValue, start: SQLOutputValue): number {
@@ -159,17 +158,22 @@ function crc32OfValue(data: SQLOutputValue, start: SQLOutputValue): number {
   throw new RowDamagedError(`Text or bytes were expected, ${typeof data} found.`);
 }
 
-function transact<T>(db: DatabaseSync, work: () => T): T {
-  db.exec("BEGIN IMMEDIATE");
-  try {
-    const result = work();
-    db.exec("COMMIT");
-    return result;
-  } catch (error) {
-    // A full disk may have rolled it back already.
-    if (db.isTransaction) db.exec("ROLLBACK");
-    throw error;
-  }
+/** Runs work as one transaction. There is one for each commit, so what begins and ends it is prepared. */
+function transactionsOf(db: DatabaseSync): <T>(work: () => T) => T {
+  const begin = db.prepare("BEGIN IMMEDIATE");
+  const commit = db.prepare("COMMIT");
+  return (work) => {
+    begin.run();
+    try {
+      const result = work();
+      commit.run();
+      return result;
+    } catch (error) {
+      // A full disk may have rolled it back already.
+      if (db.isTransaction) db.exec("ROLLBACK");
+      throw error;
+    }
+  };
 }
 
 const BUSY = 5;
