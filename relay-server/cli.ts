@@ -12,7 +12,7 @@ import { ConfigError, LISTENING_FILE, readConfig, urlOf, type Config } from "./c
 import { createSqliteLog } from "./log/engines/sqlite.ts";
 import type { ChangeLog } from "./log/log.ts";
 import { salvageStore } from "./salvage/salvage.ts";
-import { openStore, StoreInUseError, StoreTooNewError, StoreUnreadableError } from "./store/store.ts";
+import { openStore, StoreError, storeErrorOf } from "./store/store.ts";
 import { VERSION } from "./version.ts";
 
 /** What a person can put right: said on stderr, exit code 1. */
@@ -196,7 +196,7 @@ program
         `This puts a store with everything readable of ${path} in its place, and keeps the damaged one beside it. A backup holds more, if there is one.`,
       );
     }
-    const { rows, incomplete, keptAs } = salvageStore(path, new Date());
+    const { rows, incomplete, keptAs } = await onStore(path, () => salvageStore(path, new Date()));
     if (json) return outJson({ rows, incomplete, keptAs });
     const some = (count = 0, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
     out(
@@ -212,20 +212,32 @@ program
     out("Start the relay: readers take a new snapshot, and what is missing is read anew from the sheets.");
   });
 
+/** What is wrong with the store itself is said in plain words. */
+async function onStore<T>(path: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storeErrorOf(path, error) ?? error;
+  }
+}
+
 /** Opens the store as a guest, does the work, and closes it again whatever happens. */
 async function withTools(work: (tools: Tools) => Promise<void>): Promise<void> {
   const config = readConfig(process.env, process.cwd());
-  const store = openStore(storePath(config), config.durability);
+  const path = storePath(config);
+  const store = openStore(path, config.durability);
   try {
-    const access = createAccess({ store: createSqliteAccessStore(store), now: () => Date.now() });
-    const log = createSqliteLog(store, {
-      randomId: randomUUID,
-      as: "guest",
-      onFault: (error) => {
-        throw error;
-      },
+    await onStore(path, () => {
+      const access = createAccess({ store: createSqliteAccessStore(store), now: () => Date.now() });
+      const log = createSqliteLog(store, {
+        randomId: randomUUID,
+        as: "guest",
+        onFault: (error) => {
+          throw error;
+        },
+      });
+      return work({ config, access, log });
     });
-    await work({ config, access, log });
   } finally {
     store.close();
   }
@@ -293,12 +305,7 @@ function hoursFrom(text: string): number {
 try {
   await program.parseAsync(process.argv);
 } catch (error) {
-  const isForPeople =
-    error instanceof Complaint ||
-    error instanceof ConfigError ||
-    error instanceof StoreInUseError ||
-    error instanceof StoreTooNewError ||
-    error instanceof StoreUnreadableError;
+  const isForPeople = error instanceof Complaint || error instanceof ConfigError || error instanceof StoreError;
   if (!isForPeople) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;

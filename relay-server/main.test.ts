@@ -195,6 +195,10 @@ test("what a deployer can put right is said in a sentence, with exit code 2", as
   await expect(house.relay({ SHEETWIRE_PORT: port })).rejects.toThrow(/ended with 2: .*EADDRINUSE/s);
   const second = await house.relay();
   await expect(house.relay()).rejects.toThrow(/ended with 2: Another relay runs on .*sheetwire\.db/);
+  // A folder in a place where there is a file.
+  const nowhere = { SHEETWIRE_STORE: `sqlite:${import.meta.filename}/sheetwire.db` };
+  await expect(house.relay(nowhere)).rejects.toThrow(/ended with 2: .*sheetwire\.db cannot be opened, read or written/);
+  expect((await house.sheetwire(["spreadsheet", "list"], nowhere)).err).toMatch(/^.*cannot be opened, read or written/);
   // However it ended, the next one may begin.
   await second.kill("SIGKILL");
   await house.relay();

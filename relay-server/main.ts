@@ -11,15 +11,7 @@ import { createMemoryLog } from "./log/engines/memory.ts";
 import { createSqliteLog } from "./log/engines/sqlite.ts";
 import { DamagedError } from "./log/log.ts";
 import { createRelay } from "./relay.ts";
-import {
-  damageIn,
-  holdStore,
-  openStore,
-  startCheckpoints,
-  StoreInUseError,
-  StoreTooNewError,
-  StoreUnreadableError,
-} from "./store/store.ts";
+import { holdStore, openStore, startCheckpoints, StoreError, storeErrorOf } from "./store/store.ts";
 import { createLogger, createMetrics } from "./telemetry/telemetry.ts";
 
 /** What a deployer can put right is said in plain words and ends with exit code 2; anything else is a fault of ours. */
@@ -32,10 +24,7 @@ function settings(): Config {
 }
 
 function giveUp(error: unknown): never {
-  const isForPeople = [ConfigError, StoreInUseError, StoreTooNewError, StoreUnreadableError].some(
-    (kind) => error instanceof kind,
-  );
-  if (isForPeople && error instanceof Error) {
+  if (error instanceof ConfigError || error instanceof StoreError) {
     process.stderr.write(`${error.message}\n`);
     process.exit(2);
   }
@@ -76,7 +65,7 @@ function openEngines(config: Config, onFault: (error: unknown) => void, onLost: 
     };
     return { log, access, close };
   } catch (error) {
-    return giveUp(damageIn(config.store.path, error) ?? error);
+    return giveUp(storeErrorOf(config.store.path, error) ?? error);
   }
 }
 

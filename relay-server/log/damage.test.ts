@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { randomUUID } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { damageIn, openStore, StoreUnreadableError, type Store } from "../store/store.ts";
+import { openStore, storeErrorOf, StoreUnreadableError, type Store } from "../store/store.ts";
 import { createSqliteLog } from "./engines/sqlite.ts";
 import { appendTo } from "./log.contract.ts";
 import { DamagedError, type ChangeLog } from "./log.ts";
@@ -139,7 +139,7 @@ test("a row whose end was cut off is damage, also where the write-ahead log says
     } catch (thrown) {
       error = thrown;
     }
-    expect(damageIn(cut, error)).toBeInstanceOf(StoreUnreadableError);
+    expect(storeErrorOf(cut, error)).toBeInstanceOf(StoreUnreadableError);
   } finally {
     opened.close();
   }

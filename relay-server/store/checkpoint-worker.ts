@@ -13,6 +13,7 @@ parentPort?.on("message", () => {
     const { log, checkpointed } = checkpoint.get() ?? {};
     parentPort?.postMessage({ left: Number(log) - Number(checkpointed) });
   } catch (error) {
-    parentPort?.postMessage({ fault: error instanceof Error ? error.name : "unknown" });
+    const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
+    parentPort?.postMessage({ fault: error instanceof Error ? error.message : "unknown", code });
   }
 });

@@ -14,7 +14,13 @@ const LAST_PAGES = 512;
 /** SQLite's own bound, for when the thread does not get to it. */
 const FALLBACK_PAGES = 16_384;
 
-const answerSchema = z.union([z.object({ left: z.number() }), z.object({ fault: z.string() })]);
+/** SQLite's BUSY and FULL: somebody else is at it, or there is no room, which whoever writes is told anyway. It is tried again. */
+const EXPECTED: ReadonlySet<number> = new Set([5, 13]);
+
+const answerSchema = z.union([
+  z.object({ left: z.number() }),
+  z.object({ fault: z.string(), code: z.number().optional() }),
+]);
 
 export function startCheckpoints({ store, path, onFault }: Needs): () => Promise<void> {
   const { db } = store;
@@ -24,12 +30,21 @@ export function startCheckpoints({ store, path, onFault }: Needs): () => Promise
   worker.unref();
   let movedAt = store.writtenBytes();
   let isBusy = false;
+  let told: string | undefined;
   let isStopped = false;
   worker.on("message", (message: unknown) => {
     isBusy = false;
     if (isStopped) return;
     const answer = answerSchema.parse(message);
-    if ("fault" in answer) return;
+    if ("fault" in answer) {
+      const isExpected = answer.code !== undefined && EXPECTED.has(answer.code & 0xff);
+      // Once: it is tried again every moment.
+      if (!isExpected && told !== answer.fault)
+        onFault(new Error(`The write-ahead log was not moved: ${answer.fault}`));
+      told = answer.fault;
+      return;
+    }
+    told = undefined;
     try {
       if (answer.left <= LAST_PAGES) {
         finish.get();

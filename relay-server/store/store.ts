@@ -11,13 +11,18 @@ export { startCheckpoints } from "./checkpoints.ts";
 /** `normal` survives the end of the process, `full` a power cut as well. */
 export type Durability = "full" | "normal";
 
+/** Why a store cannot be used, in words for whoever runs the relay. */
+export class StoreError extends Error {
+  override readonly name: string = "StoreError";
+}
+
 /** The database was written by a newer Sheetwire; nothing was touched. */
-export class StoreTooNewError extends Error {
+export class StoreTooNewError extends StoreError {
   override readonly name = "StoreTooNewError";
 }
 
 /** The file is not a database of ours, or it is damaged; nothing was touched. */
-export class StoreUnreadableError extends Error {
+export class StoreUnreadableError extends StoreError {
   override readonly name = "StoreUnreadableError";
 }
 
@@ -27,7 +32,7 @@ export class RowDamagedError extends Error {
 }
 
 /** Another relay runs on this store; nothing was touched. */
-export class StoreInUseError extends Error {
+export class StoreInUseError extends StoreError {
   override readonly name = "StoreInUseError";
 }
 
@@ -56,20 +61,25 @@ export const STORE_VERSION = migrations.length;
 
 /** Opens (and where needed makes or updates) the database at `path`. The file is readable by its owner alone. */
 export function openStore(path: string, durability: Durability): Store {
-  mkdirSync(dirname(path), { recursive: true });
-  const db = new DatabaseSync(path, { timeout: 5_000 });
-  const transact = transactionsOf(db);
+  let db: DatabaseSync | undefined;
   try {
-    chmodSync(path, 0o600);
-    db.exec("PRAGMA journal_mode = WAL");
-    db.exec(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
-    db.exec("PRAGMA journal_size_limit = 67108864");
-    db.exec("PRAGMA cache_size = -32768");
-    transact(() => migrate(db, path));
+    mkdirSync(dirname(path), { recursive: true });
+    db = new DatabaseSync(path, { timeout: 5_000 });
+    return useStore(db, path, durability);
   } catch (error) {
-    db.close();
-    throw damageIn(path, error) ?? error;
+    db?.close();
+    throw storeErrorOf(path, error) ?? error;
   }
+}
+
+function useStore(db: DatabaseSync, path: string, durability: Durability): Store {
+  const transact = transactionsOf(db);
+  chmodSync(path, 0o600);
+  db.exec("PRAGMA journal_mode = WAL");
+  db.exec(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
+  db.exec("PRAGMA journal_size_limit = 67108864");
+  db.exec("PRAGMA cache_size = -32768");
+  transact(() => migrate(db, path));
   const mark = openMark(`${path}.mark`);
   let written = 0;
   let isFull = false;
@@ -110,15 +120,28 @@ export function openStore(path: string, durability: Durability): Store {
   };
 }
 
-/** What to tell people of an error that means damage; any other error is none of that. */
-export function damageIn(path: string, error: unknown): StoreUnreadableError | undefined {
-  const code = sqliteCodeOf(error);
-  const isDamage = code === NOT_A_DATABASE || code === SQLITE_CORRUPT || error instanceof RowDamagedError;
-  if (!isDamage) return undefined;
-  return new StoreUnreadableError(
-    `${path} is not a Sheetwire database, or it is damaged. Restore it from a backup, take over what can be read of it (sheetwire salvage), or choose another with SHEETWIRE_STORE.`,
-    { cause: error },
-  );
+/** What to tell people of an error while a store is opened or used; undefined where it is a fault of ours. */
+export function storeErrorOf(path: string, error: unknown): StoreError | undefined {
+  if (error instanceof StoreError) return error;
+  const code = sqliteCodeOf(error) ?? (error instanceof Error ? sqliteCodeOf(error.cause) : undefined);
+  const choose = "or choose another with SHEETWIRE_STORE.";
+  if (code === NOT_A_DATABASE || code === SQLITE_CORRUPT || error instanceof RowDamagedError)
+    return new StoreUnreadableError(
+      `${path} is not a Sheetwire database, or it is damaged. Restore it from a backup, take over what can be read of it (sheetwire salvage), ${choose}`,
+      { cause: error },
+    );
+  const system = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === SQLITE_FULL || system === "ENOSPC" || system === "EDQUOT")
+    return new StoreError(
+      `There is no room left where ${path} lies. Make room (32 MB at least) and try again: nothing that is in it was lost.`,
+      { cause: error },
+    );
+  if ((code !== undefined && NO_ACCESS.has(code)) || (typeof system === "string" && NO_ACCESS.has(system)))
+    return new StoreError(
+      `${path} cannot be opened, read or written (${error instanceof Error ? error.message : code}). Look at its folder, its owner and the disk, ${choose}`,
+      { cause: error },
+    );
+  return undefined;
 }
 
 /**
@@ -180,6 +203,20 @@ const BUSY = 5;
 export const SQLITE_CORRUPT = 11;
 export const SQLITE_FULL = 13;
 const NOT_A_DATABASE = 26;
+/** SQLite's PERM, READONLY, IOERR and CANTOPEN, and what the system says for the same (https://sqlite.org/rescode.html). */
+const NO_ACCESS: ReadonlySet<number | string> = new Set([
+  3,
+  8,
+  10,
+  14,
+  "EACCES",
+  "EPERM",
+  "EROFS",
+  "ENOENT",
+  "ENOTDIR",
+  "EEXIST",
+  "EIO",
+]);
 
 /** Read beyond the end of a file that was cut short, where SQLite reads the rest of a long row (https://sqlite.org/rescode.html). */
 const SHORT_READ = 522;

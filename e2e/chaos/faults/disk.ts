@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statfsSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Scene } from "../chaos.ts";
 import type { Fault } from "./faults.ts";
@@ -6,6 +6,8 @@ import { cannotMount, command, unmount } from "./machine.ts";
 
 const FIRST_KB = 4_096;
 const MORE_KB = 1_536;
+/** What lies in the write-ahead log has to find room behind the database before that begins anew. */
+const MOST_MORE_KB = 32 * 1_024;
 
 /** The disk fills up under load, stays full for a while, and gets room again; then a kill, to see what is really there. */
 export const disk: Fault = {
@@ -14,7 +16,7 @@ export const disk: Fault = {
     mkdirSync(house.dataDir);
     await command("mount", "-t", "tmpfs", "-o", `size=${FIRST_KB}k`, "none", house.dataDir);
   },
-  async strike(scene, round) {
+  async strike(scene) {
     const { house, acknowledged, refusedNow, rest, write, dice } = scene;
     const full = (): number => refusedNow(507) + refusedNow(503);
     const seen = full();
@@ -22,10 +24,12 @@ export const disk: Fault = {
     if (full() < seen + 20) throw new Error("The disk did not fill up, or posts were not refused.");
     await livesOn(scene);
     await wait(dice.between(50, 500));
-    await command("mount", "-o", `remount,size=${FIRST_KB + MORE_KB * (round + 1)}k`, house.dataDir);
     const before = acknowledged();
-    for (let left = 3_000; left > 0 && acknowledged() < before + 20; left -= 1) await wait(10);
-    if (acknowledged() < before + 20) throw new Error("There was room again, but posts were not taken.");
+    for (let more = MORE_KB; acknowledged() < before + 20; more += MORE_KB) {
+      if (more > MOST_MORE_KB) throw new Error("There was room again, but posts were not taken.");
+      await command("mount", "-o", `remount,size=${sizeKb(house.dataDir) + MORE_KB}k`, house.dataDir);
+      for (let left = 200; left > 0 && acknowledged() < before + 20; left -= 1) await wait(10);
+    }
     await house.kill();
     await rest();
     await house.start();
@@ -36,6 +40,11 @@ export const disk: Fault = {
     await unmount(house.dataDir).catch(() => undefined);
   },
 };
+
+function sizeKb(folder: string): number {
+  const { blocks, bsize } = statfsSync(folder);
+  return (blocks * bsize) / 1_024;
+}
 
 /** Whatever is missing, the process answers and what it has can be read. */
 export async function livesOn({ house, sheets }: Scene): Promise<void> {
