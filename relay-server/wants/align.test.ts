@@ -24,6 +24,7 @@ test("an inserted row asks for that row alone and keeps all others", () => {
   expect(align(rows("abcd"), digests("abXcd"))).toEqual({
     runs: [{ keep: [0, 2] }, { unknown: 1 }, { keep: [2, 2] }],
     moved: true,
+    known: false,
     changed: [],
     unknown: [2],
   });
@@ -47,6 +48,7 @@ test("an edited row stays where it is and is read again", () => {
   expect(align(rows("abcd"), digests("aXcd"))).toEqual({
     runs: [{ keep: [0, 4] }],
     moved: false,
+    known: false,
     changed: [1],
     unknown: [],
   });
@@ -68,6 +70,22 @@ test("an insertion and a deletion that leave the number of rows equal are both s
 test("rows still unknown are equal to nothing, and one that was announced is found again by its digest", () => {
   const before = [row("a"), UNKNOWN, announced(digest("c"))];
   expect(align(before, digests("acb"))).toMatchObject({ unknown: [2], changed: [], moved: true });
+});
+
+test("rows that were unknown and are blank are known where they stand, and not asked for", () => {
+  const before = [row("a"), UNKNOWN, UNKNOWN, announced(digest("x")), row("d")];
+  expect(align(before, digests("a b d"))).toEqual({
+    runs: [{ keep: [0, 1] }, { blank: 1 }, { keep: [2, 1] }, { blank: 1 }, { keep: [4, 1] }],
+    moved: false,
+    known: true,
+    changed: [2],
+    unknown: [],
+  });
+  expect(align([row("a"), UNKNOWN, UNKNOWN], digests("a"), 3)).toMatchObject({
+    runs: [{ keep: [0, 1] }, { blank: 2 }],
+    moved: false,
+    known: true,
+  });
 });
 
 test("whatever the rows are, what is kept has the announced digest, and what is not is listed", () => {

@@ -8,8 +8,10 @@ import { hasDigest, type StoredRow } from "../sheets/sheets.ts";
 
 export type Alignment = {
   readonly runs: readonly RowRun[];
-  /** Whether any row moved, came or went; otherwise `runs` keeps everything where it is. */
+  /** Whether any row moved, came or went; otherwise `runs` keeps everything where it is but what is `known` now. */
   readonly moved: boolean;
+  /** Whether rows that were unknown are known now where they stand: they are blank. */
+  readonly known: boolean;
   /** Rows, by their index after, that stand for an old row but have another digest now. */
   readonly changed: readonly number[];
   /** Rows, by their index after, that are new and must be read. */
@@ -17,6 +19,8 @@ export type Alignment = {
 };
 
 const NONE = -1;
+/** Stands where a row was that nobody knew, and is blank: nothing of it is left to be read. */
+const KNOWN_BLANK = -2;
 
 /**
  * `after` lists the digests of the rows now; a digest of zero is a blank row, and so is every one behind the list, up to
@@ -24,29 +28,29 @@ const NONE = -1;
  * they are passed over.
  */
 export function align(before: readonly StoredRow[], after: readonly Digest[], rows = after.length): Alignment {
+  const isEqual = (row: number, old: number): boolean => {
+    const stored = before[old];
+    return stored !== undefined && hasDigest(stored, after[row] ?? NO_DIGEST);
+  };
+  const most = Math.min(rows, before.length);
+  let top = 0;
+  while (top < most && isEqual(top, top)) top += 1;
+  let bottom = 0;
+  while (bottom < most - top && isEqual(rows - 1 - bottom, before.length - 1 - bottom)) bottom += 1;
+
   const source = new Int32Array(rows).fill(NONE);
   const taken = new Uint8Array(before.length);
   const take = (row: number, old: number): void => {
     source[row] = old;
     taken[old] = 1;
   };
-  const same = (row: number, old: number): boolean => {
-    const stored = before[old];
-    return stored !== undefined && !taken[old] && hasDigest(stored, after[row] ?? NO_DIGEST);
-  };
-
-  let top = 0;
-  while (top < rows && top < before.length && same(top, top)) {
-    take(top, top);
-    top += 1;
-  }
-  let bottom = 0;
-  while (bottom < rows - top && bottom < before.length - top && same(rows - 1 - bottom, before.length - 1 - bottom)) {
-    take(rows - 1 - bottom, before.length - 1 - bottom);
-    bottom += 1;
-  }
+  const same = (row: number, old: number): boolean => !taken[old] && isEqual(row, old);
   const end = rows - bottom;
   const oldEnd = before.length - bottom;
+  // Of what is equal above and below only the edges are looked at again.
+  taken.fill(1, 0, top).fill(1, oldEnd);
+  if (top > 0) source[top - 1] = top - 1;
+  if (bottom > 0) source[end] = oldEnd;
   if (top < end) {
     const listed = Math.min(end, after.length);
     matchUnique(before, after, top, listed, oldEnd, take);
@@ -166,37 +170,49 @@ function describe(
     const oldGap = old === NONE ? 0 : stretch(old, before.length, (at) => taken[at] === 0);
     if (oldGap === gap) {
       for (let offset = 0; offset < gap; offset += 1) {
-        source[row + offset] = old + offset;
+        const isNews = before[old + offset]?.json === null && keyOf(after[row + offset]) === undefined;
+        source[row + offset] = isNews ? KNOWN_BLANK : old + offset;
         taken[old + offset] = 1;
-        changed.push(row + offset);
+        if (!isNews) changed.push(row + offset);
       }
     }
     row += gap;
   }
   const runs: RowRun[] = [];
+  const keep = (old: number, count: number): void => {
+    const last = runs.at(-1);
+    if (last && "keep" in last && last.keep[0] + last.keep[1] === old) last.keep[1] += count;
+    else if (count > 0) runs.push({ keep: [old, count] });
+  };
   let moved = before.length !== source.length;
-  for (let row = 0; row < source.length; row += 1) {
+  let known = false;
+  keep(0, top);
+  for (let row = top; row < end;) {
     const old = source[row] ?? NONE;
-    const last = runs[runs.length - 1];
-    if (old !== NONE) {
+    if (old >= 0) {
       moved ||= old !== row;
-      if (last && "keep" in last && last.keep[0] + last.keep[1] === old) last.keep[1] += 1;
-      else runs.push({ keep: [old, 1] });
+      keep(old, 1);
+      row += 1;
       continue;
     }
-    moved = true;
+    const last = runs.at(-1);
+    if (old === NONE) moved = true;
+    else known = true;
     if (keyOf(after[row]) === undefined) {
-      const count = row < after.length ? 1 : stretch(row, end, (at) => source[at] === NONE);
+      const count = row < after.length ? 1 : stretch(row, end, (at) => source[at] === old);
       if (last && "blank" in last) last.blank += count;
       else runs.push({ blank: count });
-      row += count - 1;
+      row += count;
     } else {
       unknown.push(row);
       if (last && "unknown" in last) last.unknown += 1;
       else runs.push({ unknown: 1 });
+      row += 1;
     }
   }
-  return { runs, moved, changed, unknown };
+  const below = source.length - end;
+  keep(before.length - below, below);
+  return { runs, moved, known, changed, unknown };
 }
 
 /** How many places in a row, from `from` on, have the property. */

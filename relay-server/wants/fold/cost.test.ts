@@ -85,26 +85,37 @@ test("a million blank rows of a sheet of another size are not looked for", () =>
   expect(take(blank(1_000_000, 1_000_001)).ms).toBeLessThan(400);
 });
 
+const DIGESTS = packDigests(Array.from({ length: 1_000 }, (_, row) => ({ high: row + 1, low: row + 1 })));
+/** A look at a thousand rows, behind which all are blank. */
+const look = (sheetRows: number): Reading => ({
+  kind: "digests",
+  readAt,
+  sheetId: 7,
+  axis: "rows",
+  from: 0,
+  to: 1_000,
+  digests: DIGESTS,
+  sheetRows,
+  sheetColumns: 1,
+  usedRows: 1_000,
+  usedColumns: 1,
+});
+
 test("a look at few rows that tells of ten million costs a fraction of a look at each, and so does the way back", () => {
   const { state, take } = stage();
-  const digests = packDigests(Array.from({ length: 1_000 }, (_, row) => ({ high: row + 1, low: row + 1 })));
-  const look = (sheetRows: number): Reading => ({
-    kind: "digests",
-    readAt,
-    sheetId: 7,
-    axis: "rows",
-    from: 0,
-    to: 1_000,
-    digests,
-    sheetRows,
-    sheetColumns: 1,
-    usedRows: 1_000,
-    usedColumns: 1,
-  });
   take(list(1_000, 1_000));
   take(look(1_000));
   for (const rows of [10_000_000, 1_000]) {
     expect(take(look(rows)).ms).toBeLessThan(1_500);
     expect(state.sheetState(7)?.rows).toHaveLength(rows);
   }
+});
+
+test("millions of unknown rows that a look tells are blank are known at once, and nobody is asked for them", () => {
+  const { state, take } = stage();
+  take(list(10_000_000, 10_000_000));
+  expect(state.sheetState(7)?.unknownRows).toBe(10_000_000);
+  expect(take(look(10_000_000))).toMatchObject({ kinds: ["rows"] });
+  expect(state.sheetState(7)?.unknownRows).toBe(1_000);
+  expect(take(look(10_000_000)).ms).toBeLessThan(1_500);
 });

@@ -145,10 +145,8 @@ function settle(
   desk.probe = undefined;
   desk.untaken = [];
   desk.recheck = desk.recheck && { ...desk.recheck, dueAt: undefined, isOpen: false };
-  if (found.moved) {
-    fold.emit({ kind: "rows", sheetId, runs: [...found.runs] }, readAt);
-    newLayout(fold, sheetId, desk, readAt);
-  }
+  if (found.moved || found.known) fold.emit({ kind: "rows", sheetId, runs: [...found.runs] }, readAt);
+  if (found.moved) newLayout(fold, sheetId, desk, readAt);
   const toRead = rowsToRead(fold, desk, found.changed);
   for (const row of [...found.unknown, ...found.changed]) {
     const digest = now[row];
