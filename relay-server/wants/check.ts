@@ -57,7 +57,7 @@ export function wantCheck(state: SpreadsheetState, desk: Desk, all: boolean, now
   for (const held of state.sheetStates()) {
     const sheet = sheetDeskOf(desk, held.sheet.sheetId, { rows: held.rows.length, columns: held.sheet.columns });
     if (all && sheet.volatile.length > 0) sheet.volatileDue = true;
-    if (sheet.digestsSince !== undefined || sheet.round) continue;
+    if (sheet.digestsSince !== undefined) continue;
     if (sheet.doubts.length > 0 || held.unknownRows > 0) continue;
     // What changed in a large sheet is proven by itself, see issueProof; a small one is as easily read whole.
     const isDue = sheet.recheck?.dueAt !== undefined && sheet.recheck.dueAt <= now;

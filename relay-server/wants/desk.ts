@@ -38,6 +38,8 @@ export type Round = {
     readonly to: number;
     readonly digests: readonly Digest[];
     readonly readAt: ReadAt;
+    /** It was looked at down to the last filled row. */
+    readonly isEnd: boolean;
   }[];
 };
 

@@ -20,6 +20,15 @@ export function isAfter(arrival: Arrival, earlier: Pick<Stamp, "readAt" | "run" 
   return arrival.readAt[0] > earlier.readAt[1] + limits.orderMarginMs;
 }
 
+/**
+ * Whether two runs read in the same moments. What both tell alike proves nothing then: of an edit in those moments both may
+ * have seen a half, the same one, since Google reads values, formulas and displays one after the other.
+ */
+export function isInOneMoment(arrival: Arrival, other: Pick<Stamp, "readAt" | "run" | "order">): boolean {
+  if (arrival.run === other.run || (arrival.lease && arrival.lease.order >= other.order)) return false;
+  return other.readAt[0] <= arrival.readAt[1] && arrival.readAt[0] <= other.readAt[1];
+}
+
 /** The times of everything still remembered that overlaps. */
 export const overlapping = (desk: Desk, arrival: Arrival): Stamp[] => desk.stamps.overlapping(arrival);
 

@@ -1,10 +1,10 @@
 /** Digests of rows: windows are put together to a round, which tells what moved, what changed and what is proven. */
 import { digestOfWindow, digestText, unpackDigests } from "@sheetwire/shared/digest";
 import { limits } from "@sheetwire/shared/limits";
-import { announced, hasDigest } from "../../sheets/sheets.ts";
+import { announced, BLANK, hasDigest } from "../../sheets/sheets.ts";
 import { align } from "../align.ts";
-import type { Lease, SheetDesk } from "../desk.ts";
-import { isAboveFloor, isAfter, overlapping, remember } from "../placing.ts";
+import type { Lease, Round, SheetDesk } from "../desk.ts";
+import { isAboveFloor, isAfter, isInOneMoment, overlapping, remember } from "../placing.ts";
 import { cutStretch, gapsIn, includes, stretchesOf } from "../stretches.ts";
 import type { Digest, ReadAt, ReadingOf } from "../types.ts";
 import { takeColumnDigests, wantColumns } from "./columns.ts";
@@ -45,10 +45,14 @@ export function takeDigests(fold: Folding, reading: ReadingOf<"digests">, lease:
     fold.desk.sheetsSince = fold.desk.order;
     return;
   }
-  const area =
-    axis === "rows"
-      ? { top: from, bottom: Math.max(to, from + 1), left: 0, right: limits.sheetMaxColumns }
-      : { top: 0, bottom: limits.spreadsheetMaxCells, left: 0, right: limits.sheetMaxColumns };
+  // A look down to the last filled row says of everything behind it that it is blank.
+  const isEnd = axis === "rows" && to >= Math.min(usedRows, sheetRows);
+  const area = {
+    top: axis === "rows" ? from : 0,
+    bottom: axis === "rows" && !isEnd ? Math.max(to, from + 1) : limits.spreadsheetMaxCells,
+    left: 0,
+    right: limits.sheetMaxColumns,
+  };
   const arrival = arrivalOf(fold, sheetId, area, reading.readAt, lease);
   if (isBeforeLayout(arrival, desk)) {
     wantDigests(fold, sheetId);
@@ -72,22 +76,24 @@ export function takeDigests(fold: Folding, reading: ReadingOf<"digests">, lease:
     sheetRows === held.rows.length &&
     digests.every((digest, offset) => isEqual(from + offset, digest) || includes(desk.volatile, from + offset));
   const earlier = overlapping(fold.desk, arrival);
-  if (
-    !allEqual &&
-    (!earlier.every((stamp) => isAfter(arrival, stamp)) || !isAboveFloor(fold.desk, arrival, fold.now))
-  ) {
+  const isCertain = earlier.every((stamp) => isAfter(arrival, stamp)) && isAboveFloor(fold.desk, arrival, fold.now);
+  const saysNothingNew = (): boolean =>
+    allEqual &&
+    !(isEnd && held.rows.findLastIndex((row) => row !== BLANK) >= to) &&
+    !earlier.some((stamp) => isInOneMoment(arrival, stamp));
+  if (!isCertain && !saysNothingNew()) {
     wantDigests(fold, sheetId);
     return;
   }
   remember(fold.desk, arrival, fold.now);
   if (takeProbed(fold, sheetId, desk, { from, sheetRows, readAt: reading.readAt }, digests, lease)) return;
   if (allEqual && lease) tellVerified(fold, sheetId, desk, from, to, digests, reading.readAt);
-  if (desk.digestsSince === undefined && !desk.round && to - from < Math.min(usedRows, sheetRows)) {
+  if (desk.digestsSince === undefined && !desk.round && (from > 0 || to < Math.min(usedRows, sheetRows))) {
     // A window read for its proof alone. If it is not as it is held, rows may have moved: all are looked at.
     if (!allEqual) wantDigests(fold, sheetId);
     return;
   }
-  collect(fold, sheetId, desk, { from, to, digests, readAt: reading.readAt }, sheetRows, usedRows, lease);
+  collect(fold, sheetId, desk, { from, to, digests, readAt: reading.readAt, isEnd }, sheetRows, usedRows, lease);
 }
 
 /** Windows of one round are put together; when all are there, the rows as they are now are compared with those held. */
@@ -95,7 +101,7 @@ function collect(
   fold: Folding,
   sheetId: number,
   desk: SheetDesk,
-  piece: { from: number; to: number; digests: readonly Digest[]; readAt: ReadAt },
+  piece: Round["pieces"][number],
   sheetRows: number,
   usedRows: number,
   lease: Lease | undefined,
@@ -110,16 +116,18 @@ function collect(
   desk.round = { layout: desk.layout, order: goesOn ? Math.min(round.order, order) : order, sheetRows, pieces };
   let reach = 0;
   for (const one of pieces) if (one.from <= reach) reach = Math.max(reach, one.to);
-  if (reach < Math.min(usedRows, sheetRows)) return;
-  const now = pieces.flatMap((one) => one.digests);
+  const whole = pieces.filter((one) => one.to <= reach);
+  // That what lies behind is blank is as old as the look that came there.
+  if (reach < Math.min(usedRows, sheetRows) || !whole.some((one) => one.isEnd)) return;
+  const now = whole.flatMap((one) => one.digests);
   const readAt: ReadAt = [
-    Math.min(...pieces.map((one) => one.readAt[0])),
-    Math.max(...pieces.map((one) => one.readAt[1])),
+    Math.min(...whole.map((one) => one.readAt[0])),
+    Math.max(...whole.map((one) => one.readAt[1])),
   ];
   const roundOrder = desk.round.order;
   desk.round = undefined;
   if (desk.digestsSince !== undefined && desk.digestsSince <= roundOrder) desk.digestsSince = undefined;
-  settle(fold, sheetId, desk, { now, sheetRows }, readAt, pieces.length === 1);
+  settle(fold, sheetId, desk, { now, sheetRows }, readAt, whole.length === 1);
 }
 
 /** Rows behind those of `now` are blank. `isOneLook`: all of it was read by one want. */
