@@ -75,6 +75,8 @@ export type SheetDesk = {
   readBy: { readonly run: string; readonly rows: Set<number> } | undefined;
   /** The grid's size and its used part, as last seen in any reading. */
   seen: { rows: number; columns: number; usedRows: number; usedColumns: number };
+  /** Another size than the held one, which was taken for what a list of sheets had been sent for: it explains no other list. */
+  explained: { rows: number; columns: number } | undefined;
   /** It changed without an edit before: it is checked after every edit, as a sheet with formulas is. */
   restless: boolean;
   /** When a whole round of digests agreed, by the reading's own time. */
@@ -160,6 +162,7 @@ export function emptySheetDesk(seen: SheetDesk["seen"]): SheetDesk {
     volatileDue: false,
     readBy: undefined,
     seen,
+    explained: undefined,
     restless: false,
     checkedAt: undefined,
     round: undefined,
@@ -202,6 +205,7 @@ const storedSchema = z.object({
       volatile: z.array(z.object({ from: whole, to: whole })).default([]),
       volatileDue: z.boolean().default(false),
       seen: z.object({ rows: whole, columns: whole, usedRows: whole, usedColumns: whole }),
+      explained: z.object({ rows: whole, columns: whole }).optional(),
       restless: z.boolean().default(false),
       checkedAt: z.number().optional(),
       recheck: z
@@ -252,7 +256,7 @@ export function storeDesk(desk: Desk): string {
 /** One by one, and without what is as in an empty one: this is written with each post. */
 function storeSheetDesk(sheetId: number, sheet: SheetDesk): z.input<typeof storedSchema>["sheets"][number] {
   const { layout, layoutStamp, digestsSince, columnsSince, columnsTried, doubts, unproven } = sheet;
-  const { volatile, volatileDue, seen, restless, checkedAt, recheck } = sheet;
+  const { volatile, volatileDue, seen, explained, restless, checkedAt, recheck } = sheet;
   return {
     sheetId,
     layout,
@@ -265,6 +269,7 @@ function storeSheetDesk(sheetId: number, sheet: SheetDesk): z.input<typeof store
     volatile: unlessEmpty(volatile),
     volatileDue: volatileDue || undefined,
     seen,
+    explained,
     restless: restless || undefined,
     checkedAt,
     recheck,
@@ -291,6 +296,7 @@ export function loadDesk(json: string, startedAt: number): Desk {
       layoutStamp: sheet.layoutStamp,
       digestsSince: sheet.digestsSince,
       columnsSince: sheet.columnsSince,
+      explained: sheet.explained,
       checkedAt: sheet.checkedAt,
       recheck: sheet.recheck,
     });

@@ -21,7 +21,7 @@ import {
   wantDigests,
   type Folding,
 } from "./folding.ts";
-import { cameFromElsewhere, movedUnseen, recognise, takeMoves } from "./moves.ts";
+import { cameFromElsewhere, mayBeColumnsMoved, movedUnseen, recognise, takeMoves } from "./moves.ts";
 import { isSearched, leaveUntaken } from "./probing.ts";
 import { noteRead } from "./volatile.ts";
 
@@ -142,7 +142,7 @@ function place(
   const earlier = overlapping(fold.desk, arrival);
   const isCertain = earlier.every((stamp) => isAfter(arrival, stamp));
   const isTyped = overwrites && reading.kind === "cells" && !lease;
-  const came = reading.kind === "cells" && !lease && isWhole ? cameFromElsewhere(fold, reading, stretch, rows) : "no";
+  const came = lease ? "no" : cameFrom(fold, reading, area);
   if (isTyped && (came === "yes" || movedUnseen(fold, reading, area))) {
     remember(fold.desk, arrival, fold.now);
     recognise(fold, sheetId, rows, reading.readAt, isWhole);
@@ -179,6 +179,18 @@ function place(
     if (isHeal) noteHealed(fold, cells.length);
   }
   if (isHeal) desk.restless = true;
+}
+
+/** Whether what was edited was dragged there, as far as it can be told. */
+function cameFrom(
+  fold: Folding,
+  reading: ReadingOf<"cells"> | ReadingOf<"rows">,
+  { top, height, rows, isWhole }: { top: number; height: number; rows: Row[]; isWhole: boolean },
+): "yes" | "perhaps" | "no" {
+  if (reading.kind !== "cells") return "no";
+  if (isWhole) return cameFromElsewhere(fold, reading, { from: top, to: top + height }, rows);
+  const { sheet, rows: held } = fold.state.held(reading.sheetId);
+  return mayBeColumnsMoved(reading, held.length, sheet.columns) ? "perhaps" : "no";
 }
 
 /** Rows may have come from anywhere in the sheet: a small one is compared at once, a large one with the next check. */

@@ -100,6 +100,14 @@ export function cameFromElsewhere(
   return columns > 1 ? "perhaps" : "no";
 }
 
+/**
+ * Of columns that are dragged elsewhere too Google tells only where they went. Where whole rows were read the others show it;
+ * where nothing but such columns was read it could be so.
+ */
+export function mayBeColumnsMoved({ edited }: ReadingOf<"cells">, rows: number, columns: number): boolean {
+  return edited !== undefined && edited.row === 0 && edited.rows >= rows && edited.columns < columns;
+}
+
 /** A typed edit whose surroundings, or whose old value, are not what is held: rows or columns moved, or an event was lost. */
 export function movedUnseen(
   fold: Folding,

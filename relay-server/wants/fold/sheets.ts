@@ -39,19 +39,20 @@ export function takeSheets(fold: Folding, reading: ReadingOf<"sheets">, lease: L
     for (const [id, { want }] of desk.leases)
       if (want.kind !== "sheets" && want.sheetId === sheetId) desk.leases.delete(id);
   }
-  const resized: number[] = [];
+  const resized: Sheet[] = [];
   for (const sheet of grids) {
     if (!known.has(sheet.sheetId)) welcome(fold, sheet, reading.readAt);
-    else if (lookAt(fold, sheet)) resized.push(sheet.sheetId);
+    else if (lookAt(fold, sheet)) resized.push(sheet);
   }
   if (!structural) return;
-  // Something happened to the spreadsheet that says nothing of where. If a grid changed its size, it was there; sheets
-  // that came or went reach others through formulas only.
+  // Something happened to the spreadsheet that says nothing of where. If a grid changed its size, it was there, unless that
+  // was what a list before this one was sent for; sheets that came or went reach others through formulas only.
+  const explaining = resized.filter((sheet) => isNews(fold, sheet)).map((sheet) => sheet.sheetId);
   const isAboutSheets = /^change:(INSERT|REMOVE)_GRID$/.test(fold.post.cause);
   const others = grids.filter(
     (sheet) => known.has(sheet.sheetId) && (!isAboutSheets || canChangeUnseen(fold, sheet.sheetId)),
   );
-  for (const sheetId of resized.length > 0 ? resized : others.map((sheet) => sheet.sheetId)) {
+  for (const sheetId of explaining.length > 0 ? explaining : others.map((sheet) => sheet.sheetId)) {
     lookForStructure(fold, sheetId);
   }
 }
@@ -92,8 +93,17 @@ function lookAt(fold: Folding, sheet: Sheet): boolean {
     usedColumns: sheet.usedColumns ?? desk.seen.usedColumns,
   };
   if (resized) wantDigests(fold, sheet.sheetId);
+  else desk.explained = undefined;
   if (otherColumns) wantColumns(fold, sheet.sheetId);
   return resized;
+}
+
+/** Whether no list was sent for this size before. */
+function isNews(fold: Folding, { sheetId, rows, columns }: Sheet): boolean {
+  const desk = deskOf(fold, sheetId);
+  const before = desk.explained;
+  desk.explained = { rows, columns };
+  return before?.rows !== rows || before.columns !== columns;
 }
 
 /** The spreadsheet as a change tells it: how many rows and columns a held sheet has is told by changes of their own. */
