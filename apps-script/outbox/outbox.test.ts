@@ -23,6 +23,17 @@ describe("the outbox", () => {
     expect(outboxOf(textsOf(box))).toEqual(box);
   });
 
+  test("keeps one list of sheets, which says whether it stands for one change of structure or for several", () => {
+    const list = (cause: Kept["cause"], at: number): Kept => ({ place: "sheets", cause, at, actor: "ada" });
+    const [inserted, removed, check] = [list("change:INSERT_ROW", 3), list("change:REMOVE_ROW", 2), list("sweep", 1)];
+    expect(boxOf([inserted, check])).toEqual([inserted]);
+    expect(boxOf([check, inserted])).toEqual([inserted]);
+    expect(boxOf([inserted, removed])).toEqual([list("change:SEVERAL", 2)]);
+    expect(boxOf([inserted, inserted])).toEqual([list("change:SEVERAL", 3)]);
+    const several = boxOf([inserted, removed, check]);
+    expect(outboxOf(textsOf(several))).toEqual(several);
+  });
+
   test("names nobody where two people's edits meet", () => {
     const [one] = boxOf([kept(1, 0, { actor: "ada", at: 9 }), kept(2, 0, { actor: "bob", at: 3 })]);
     expect(one).toEqual({

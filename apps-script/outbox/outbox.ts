@@ -46,7 +46,10 @@ export function outboxOf(texts: Readonly<Record<string, string>>): Outbox {
 /** Adds a place; a range joins those with which it makes one rectangle. */
 export function withKept(outbox: Outbox, kept: Kept): Outbox {
   let { place } = kept;
-  if (typeof place === "string") return outbox.some((one) => one.place === place) ? outbox : [...outbox, kept];
+  if (typeof place === "string") {
+    const known = outbox.find((one) => one.place === place);
+    return known ? outbox.map((one) => (one === known ? ofBoth(known, kept) : one)) : [...outbox, kept];
+  }
   let joined = kept;
   let rest = outbox;
   for (let found = true; found;) {
@@ -189,6 +192,13 @@ function union(a: Rectangle, b: Rectangle): Rectangle {
   const rows = Math.max(a.row + a.rows, b.row + b.rows) - row;
   const columns = Math.max(a.column + a.columns, b.column + b.columns) - column;
   return { sheetId: a.sheetId, row, rows, column, columns };
+}
+
+/** Several things may have happened, in several sheets: one list of sheets is then no longer of one of them. */
+function ofBoth(a: Kept, b: Kept): Kept {
+  const isChange = ({ cause }: Kept) => cause.startsWith("change:");
+  if (!isChange(b)) return a;
+  return isChange(a) ? { ...inOne(a, b), cause: "change:SEVERAL" } : b;
 }
 
 /** Where two people or two causes meet, nobody is named. */

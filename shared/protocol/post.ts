@@ -85,7 +85,10 @@ export const readingSchema = z.discriminatedUnion("kind", [
 export type Reading = z.infer<typeof readingSchema>;
 export type ReadingOf<K extends Reading["kind"]> = Extract<Reading, { kind: K }>;
 
-/** What made somebody read: a user's edit, Google's changeType, a check, installing, a call of the relay, a person. */
+/**
+ * What made somebody read: a user's edit, Google's changeType (`SEVERAL` where a list of sheets stands for several of them), a
+ * check, installing, a call of the relay, a person.
+ */
 export const causeSchema = z.union([
   z.enum(["edit", "sweep", "install", "call", "manual"]),
   z.string().regex(/^change:[A-Z_]{1,40}$/),

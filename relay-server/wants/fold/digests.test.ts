@@ -107,6 +107,21 @@ test("of two lists of sheets that tell the same new size, one is explained by it
   for (const { sheetId, rows } of sheet.grids) expect(relay.rows(sheetId)).toEqual(rows.map(canonicalRow));
 });
 
+test("a list of sheets that stands for several changes is explained by no new size", () => {
+  const { sheet, relay } = open(
+    grid(7, [
+      ["a", 1],
+      ["b", 2],
+      ["c", 3],
+    ]),
+    grid(8, [["x", 1], ["y", 2], []]),
+  );
+  sheet.grid(7).rows.splice(0, 1);
+  sheet.grid(8).rows.splice(0, 3, [], ["x", 1], ["y", 2]);
+  relay.run("change:SEVERAL", [sheet.sheets()]);
+  for (const { sheetId, rows } of sheet.grids) expect(relay.rows(sheetId)).toEqual(rows.map(canonicalRow));
+});
+
 test("a window that was read for its proof alone begins no look, however few rows are filled", () => {
   const { sheet, relay } = open(grid(7, [["a", 1], ["b", 2], [], []]));
   const { rows } = sheet.grid(7);

@@ -46,8 +46,10 @@ export function takeSheets(fold: Folding, reading: ReadingOf<"sheets">, lease: L
   }
   if (!structural) return;
   // Something happened to the spreadsheet that says nothing of where. If a grid changed its size, it was there, unless that
-  // was what a list before this one was sent for; sheets that came or went reach others through formulas only.
-  const explaining = resized.filter((sheet) => isNews(fold, sheet)).map((sheet) => sheet.sheetId);
+  // was what a list before this one was sent for; sheets that came or went reach others through formulas only. A script that
+  // reached nobody for a while tells of several things at once.
+  const news = resized.filter((sheet) => isNews(fold, sheet)).map((sheet) => sheet.sheetId);
+  const explaining = fold.post.cause === "change:SEVERAL" ? [] : news;
   const isAboutSheets = /^change:(INSERT|REMOVE)_GRID$/.test(fold.post.cause);
   const others = grids.filter(
     (sheet) => known.has(sheet.sheetId) && (!isAboutSheets || canChangeUnseen(fold, sheet.sheetId)),
