@@ -17,6 +17,7 @@ import {
   isChecking,
   isKnownWithoutGrid,
   leaveUnproven,
+  lookAgain,
   noteHealed,
   wantDigests,
   type Folding,
@@ -166,6 +167,7 @@ function place(
   for (const { at, cells, was } of rest) {
     const expected = was === undefined ? held.rows.slice(at.row, at.row + cells.length) : [];
     fold.emit({ kind: "cells", sheetId, at, cells, ...(was ? { was } : {}) }, reading.readAt);
+    if (was) lookAgain(fold, sheetId, { from: at.row, to: at.row + cells.length });
     // Content that has the digest which was announced for it is proven by that.
     const isProven = (row: number): boolean => {
       const [now, before] = [held.rows[row], expected[row - at.row]];

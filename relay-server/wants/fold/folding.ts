@@ -72,6 +72,13 @@ export function leaveUnproven(fold: Folding, sheetId: number, stretch: Stretch):
   for (const gap of gaps) desk.unproven = addStretch(desk.unproven, gap, (a) => a);
 }
 
+/** Rows are otherwise than before: a round that put an older look at them beside newer ones would undo that. They are looked at again. */
+export function lookAgain(fold: Folding, sheetId: number, { from, to }: Stretch): void {
+  const desk = deskOf(fold, sheetId);
+  if (!desk.round) return;
+  desk.round = { ...desk.round, pieces: desk.round.pieces.filter((one) => one.to <= from || one.from >= to) };
+}
+
 export function noteHealed(fold: Folding, rows: number): void {
   const { healed } = fold.desk;
   fold.desk.healed = { count: healed.count + rows, lastAt: fold.now, how: fold.post.cause };

@@ -6,7 +6,7 @@ import { align } from "../align.ts";
 import { agreesWithOldValue, isRecalculated } from "../difference.ts";
 import type { Stretch } from "../stretches.ts";
 import type { ReadAt, ReadingOf } from "../types.ts";
-import { leaveUnproven, type Folding } from "./folding.ts";
+import { leaveUnproven, lookAgain, type Folding } from "./folding.ts";
 
 /**
  * Rows that mostly changed places within what was read (a sort, rows dragged) travel as runs, so that their stories
@@ -43,6 +43,7 @@ export function takeMoves(
   const behind: RowRun[] = below > 0 ? [{ keep: [stretch.to, below] }] : [];
   fold.emit({ kind: "rows", sheetId, runs: [...above, ...inside, ...behind] }, readAt);
   leaveUnproven(fold, sheetId, stretch);
+  lookAgain(fold, sheetId, stretch);
   return true;
 }
 
