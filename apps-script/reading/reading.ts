@@ -30,11 +30,18 @@ export function createReader(spreadsheetId: string) {
   const rectangles = createRectangles();
   const seed = seedOf(spreadsheetId);
   let hasRead = false;
+  let usedSince: Record<number, number> = {};
 
   function* newRound(): Program<void> {
     rectangles.forget();
+    usedSince = {};
     if (hasRead) yield* ask("flush");
     hasRead = false;
+  }
+
+  /** Since when the used part may be what Google says it is: it answers again what the same round has asked before. */
+  function* sinceUsed(sheetId: number): Program<number> {
+    return (usedSince[sheetId] ??= yield* ask("now"));
   }
 
   /** Every sheet, its size and place. */
@@ -88,7 +95,7 @@ export function createReader(spreadsheetId: string) {
   function* wantedCells(want: WantOf<"cells">): Program<Reading | "gone" | "moving"> {
     const { startRowIndex: row, startColumnIndex: column, endRowIndex, endColumnIndex } = want.range;
     const { sheetId } = want;
-    const from = yield* ask("now");
+    const from = yield* sinceUsed(sheetId);
     const used = yield* ask("usedSize", { sheetId });
     if (!used) return "gone";
     const asked = { sheetId, row, column, rows: endRowIndex - row, columns: endColumnIndex - column };
@@ -105,7 +112,7 @@ export function createReader(spreadsheetId: string) {
   }
 
   function* wantedRows(want: WantOf<"rows">): Program<Reading | "gone" | "moving"> {
-    const from = yield* ask("now");
+    const from = yield* sinceUsed(want.sheetId);
     const used = yield* ask("usedSize", { sheetId: want.sheetId });
     const size = yield* ask("size", { sheetId: want.sheetId });
     if (!used || !size) return "gone";
@@ -171,7 +178,7 @@ export function createReader(spreadsheetId: string) {
     filled: (from: number, to: number, used: Size) => Program<Filled>,
   ): Program<Reading | "gone" | "moving"> {
     const { sheetId } = want;
-    const startedAt = yield* ask("now");
+    const startedAt = yield* sinceUsed(sheetId);
     const used = yield* ask("usedSize", { sheetId });
     const size = yield* ask("size", { sheetId });
     if (!used || !size) return "gone";

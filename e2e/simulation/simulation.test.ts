@@ -48,6 +48,9 @@ test.each([
   ["a column that was dragged in a sheet too large to be read with the edit went unseen", 72_299, "honest", 24],
   ["one sheet's new size explained what had happened in two", 56_892, "honest", 24],
   ["what a script had not been able to tell of two sheets was told of one", 319_517, "honest", 24],
+  ["an older look at rows undid how they had been sorted since", 401_040, "lists", 24],
+  ["what a round had read before was told as read later", 502_686, "storm", 24],
+  ["an old edit was believed after the commit of a newer one had been refused", 601_454, "races", 24],
   ["rows in doubt were read while others were sought, and began the search anew each time", 7_036, "honest", 24],
   ["a row was dragged to where an equal one stood", 28, "unseen", 24],
 ] as const)("what once went wrong does no more: %s", async (_what, seed, day, steps) => {

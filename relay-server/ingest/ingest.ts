@@ -139,7 +139,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
     named.add(name);
     (needs.onDamage ?? needs.onFault)(damage);
   };
-  const lives = createLives({ log, startedAt: now(), onFault: needs.onFault, onDamage });
+  const lives = createLives({ log, now, onFault: needs.onFault, onDamage });
   const lanes = new Lanes<Waiting>({
     laneMaxItems: limits.waitingPostsOfOne,
     laneMaxBytes: limits.waitingBytesOfOne,

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ReadingOf } from "@sheetwire/shared/protocol";
 import { expect, test } from "vitest";
+import { createMemoryLog } from "../log/engines/memory.ts";
 import { createSqliteLog } from "../log/engines/sqlite.ts";
 import type { DamagedError } from "../log/log.ts";
 import { openStore } from "../store/store.ts";
@@ -18,7 +19,7 @@ test("a spreadsheet that is forgotten and loaded while its state is stored is no
   };
   const log = createSqliteLog(store, { randomId: randomUUID, onFault, as: "owner" });
   const damages: DamagedError[] = [];
-  const lives = createLives({ log, startedAt: 1, onFault, onDamage: (d) => damages.push(d) });
+  const lives = createLives({ log, now: () => 1, onFault, onDamage: (d) => damages.push(d) });
   const rows = Array.from({ length: 20_000 }, (_, n) => [`${n} ${"x".repeat(400)}`]);
   const double = new SheetDouble([{ sheetId: 7, title: "One", columns: 1, rows }], "sheet-1");
   const live = (await lives.of("sheet-1", true))!;
@@ -47,3 +48,18 @@ test("a spreadsheet that is forgotten and loaded while its state is stored is no
   store.close();
   rmSync(folder, { recursive: true });
 }, 30_000);
+
+test("one that was forgotten remembers no reading from before: its floor is that moment", async () => {
+  let moment = 1_000;
+  const onFault = (error: unknown): void => {
+    throw error;
+  };
+  const log = createMemoryLog({ randomId: randomUUID, onFault });
+  const lives = createLives({ log, now: () => moment, onFault, onDamage: onFault });
+  moment = 2_000;
+  expect((await lives.of("sheet-1", true))?.desk.startedAt).toBe(1_000);
+  moment = 3_000;
+  lives.forget("sheet-1");
+  moment = 4_000;
+  expect((await lives.of("sheet-1", true))?.desk.startedAt).toBe(3_000);
+});

@@ -21,7 +21,8 @@ export type Live = {
 
 type Needs = {
   log: ChangeLog;
-  startedAt: number;
+  /** Milliseconds since 1970. */
+  now: () => number;
   onFault: (error: unknown) => void;
   onDamage: (damage: DamagedError) => void;
 };
@@ -31,7 +32,10 @@ const STORE_STATE_AFTER_CHARS = 1_000_000;
 
 export type Lives = ReturnType<typeof createLives>;
 
-export function createLives({ log, startedAt, onFault, onDamage }: Needs) {
+export function createLives({ log, now, onFault, onDamage }: Needs) {
+  const startedAt = now();
+  /** When spreadsheets were dropped: the times of readings from before are remembered by nobody. */
+  const droppedAt = new Map<string, number>();
   const loads = new Map<string, Promise<Live | undefined>>();
   const loaded = new Map<string, Live>();
 
@@ -107,7 +111,8 @@ export function createLives({ log, startedAt, onFault, onDamage }: Needs) {
       missedAt = end.seq;
     }
     const json = await log.desk(spreadsheetId);
-    const desk = json === undefined ? emptyDesk(startedAt) : loadDesk(json, startedAt);
+    const since = droppedAt.get(spreadsheetId) ?? startedAt;
+    const desk = json === undefined ? emptyDesk(since) : loadDesk(json, since);
     return { state, desk, tailChars, storedChars: 0, isVoid: false, storing: undefined };
   }
 
@@ -147,6 +152,7 @@ export function createLives({ log, startedAt, onFault, onDamage }: Needs) {
       void store(spreadsheetId, live);
     },
     forget(spreadsheetId: string): void {
+      droppedAt.set(spreadsheetId, now());
       loads.delete(spreadsheetId);
       loaded.delete(spreadsheetId);
     },
