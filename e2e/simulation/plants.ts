@@ -127,11 +127,11 @@ export const plants: readonly Plant[] = [
   {
     name: "an older list of digests that comes after newer rows is believed",
     file: digests,
-    find: "(!earlier.every((stamp) => isAfter(arrival, stamp)) || !isAboveFloor",
-    replace: "(false || !isAboveFloor",
+    find: "earlier.every((stamp) => isAfter(arrival, stamp)) && isAboveFloor",
+    replace: "isAboveFloor",
     day: "lists",
-    seeds: 300,
-    known: 139,
+    seeds: 2_000,
+    known: 1_842,
   },
   {
     name: "a row that moved between two looks of one check counts as checked",
@@ -145,8 +145,8 @@ export const plants: readonly Plant[] = [
   {
     name: "of a row that was dragged only the place is believed that it went to",
     file: cells,
-    find: '!lease && isWhole ? cameFromElsewhere(fold, reading, stretch, rows) : "no"',
-    replace: '!lease && isWhole ? ("no" as string) : "no"',
+    find: "if (isWhole) return cameFromElsewhere",
+    replace: 'if (isWhole) return "no"; else cameFromElsewhere',
     day: "unseen",
     seeds: 20,
   },
