@@ -20,7 +20,10 @@ export type Beginning = {
 export interface Reader {
   /** Said first, and again when the log began a new life. */
   begin(beginning: Beginning): void;
-  /** Ready frames, as they are stored, to be written at once. Those of a turn are the same for all readers. */
+  /**
+   * Ready frames, as they are stored, to be written at once. Those of a turn are the same for all readers. They are there as
+   * long as `queuedBytes` counts them: whoever keeps them for longer keeps a copy.
+   */
   deliver(entries: readonly Entry[]): void;
   /** What comes next cannot be sent: the reader takes a snapshot, and changes after `at` follow. */
   refetch(reason: string, at: Cursor): void;
@@ -205,6 +208,7 @@ export function createFanOut({ log, elapsed, onFault, onDelivered, onLogged }: N
       member.position = { epoch, seq: lastSeq };
     }
     member.reader.deliver(entries);
+    if (member.reader.queuedBytes() === 0) for (const entry of entries) entry.release();
     onDelivered?.(entries.length);
   }
 

@@ -201,6 +201,24 @@ export function changeLogContract(open: () => Promise<ChangeLog>): void {
       expect(await log.readAfter("nobody", 0, 1_000_000)).toEqual([]);
     });
 
+    test("L6 an entry that was read can be released, and nobody else's goes with it", async () => {
+      const log = await open();
+      let followed: Entry | undefined;
+      log.follow((_, entry) => (followed = entry));
+      await appendTo(log, "sheet-1", "a", "b", "c");
+      // As new, and as it stands when all housekeeping has been done.
+      for (let round = 0; round < 2; round += 1) {
+        const one = await log.readAfter("sheet-1", 0, 1_000_000);
+        const other = await log.readAfter("sheet-1", 0, 1_000_000);
+        const json = other.map((entry) => entry.json);
+        for (const entry of one) entry.release();
+        expect(other.map((entry) => entry.json)).toEqual(json);
+        expect(followed?.json).toBe(json[0]);
+        expect((await log.readAfter("sheet-1", 0, 1_000_000)).map((entry) => entry.json)).toEqual(json);
+        while (await log.tidy());
+      }
+    });
+
     test("L7 followers hear of every entry once, in order, until they leave", async () => {
       const log = await open();
       const told: number[] = [];

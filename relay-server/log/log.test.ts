@@ -169,6 +169,20 @@ test("an entry is cut at a seq without touching its changes' text", async () => 
   expect(partsOf(cut.json)).toEqual(changes.slice(1));
 });
 
+test("the memory of an entry that was read from the store is back as soon as it is released", async () => {
+  const path = newPath();
+  const [written] = openSqlite(path);
+  await appendTo(written, "sheet-1", "a", "b");
+  // Until it is in its place it is held for everybody.
+  await written.close();
+  const [log] = openSqlite(path);
+  const [entry] = await log.readAfter("sheet-1", 0, 1);
+  expect(entry?.frame.length).toBeGreaterThan(0);
+  entry?.release();
+  expect(entry?.frame.length).toBe(0);
+  await log.close();
+});
+
 test("erasing a spreadsheet leaves none of its posts, however far apart they are, and those of others stay", async () => {
   const [log, store] = openSqlite(newPath());
   const ours = await appendTo(log, "sheet-1", "a");

@@ -17,6 +17,7 @@ export { Entry, laterPart, partsOf, textFrame } from "./entry.ts";
  * - L4: an append whose `expected` is not the head rejects with HeadMovedError and stores nothing of its group.
  * - L5: a taken post is found by its id for at least 24 h, with the hash of its body.
  * - L6: `readAfter` yields entries in order, each once, the first of them holding `seq + 1`; an entry may begin before it.
+ *   Who has read one and is done with it may release it, which nobody else notices.
  * - L7: `follow` tells of everything stored by this process, once, in order, after it is durable; so it does of each life
  *   that a log begins, before anything that is stored in it.
  * - L8: `create` of a spreadsheet that exists changes nothing; `erase` leaves nothing of it.

@@ -13,6 +13,18 @@ const SMALL_BYTES = JOINED_BYTES / 2;
 const LOOK_ROWS = 512;
 const LOOK_BYTES = 4 * 1024 * 1024;
 
+/** An entry read for whoever asked, and for nobody else. */
+class ReadEntry extends Entry {
+  /**
+   * A reader that was away for long is sent hundreds of megabytes in pieces. Left to the garbage collector each is memory
+   * never touched before, and the collections are a fifth of the work; given back, the next one is read into the same.
+   */
+  override release(): void {
+    const { buffer } = this.frame;
+    if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+  }
+}
+
 type Place = { readonly key: number; readonly spreadsheetId: string };
 
 export type EntryRows = ReturnType<typeof createEntryRows>;
@@ -81,7 +93,7 @@ export function createEntryRows(db: DatabaseSync) {
         if (found.length > 0) break;
         throw new DamagedError(spreadsheetId, "log", held, follows ? lastSeq : undefined);
       }
-      found.push({ entry: new Entry(firstSeq, lastSeq, chain, frame), at });
+      found.push({ entry: new ReadEntry(firstSeq, lastSeq, chain, frame), at });
       held = lastSeq;
       bytes += blob.byteLength;
     }
@@ -159,6 +171,7 @@ export function createEntryRows(db: DatabaseSync) {
     firstDamage(place: Place, seq: number): { damage: DamagedError | undefined; through: number } {
       try {
         const found = read(place, seq, (count, bytes) => count >= LOOK_ROWS || bytes >= LOOK_BYTES);
+        for (const { entry } of found) entry.release();
         return { damage: undefined, through: found.at(-1)?.entry.lastSeq ?? seq };
       } catch (error) {
         if (error instanceof DamagedError) return { damage: error, through: error.throughSeq ?? seq };
@@ -203,14 +216,9 @@ export function createEntryRows(db: DatabaseSync) {
       }
       if (found.length !== count || found.at(-1)?.entry.lastSeq !== end) return { through: end, more: true };
       sql.dropRange.run(key, from, end);
-      add(
-        place,
-        joinEntries(
-          spreadsheetId,
-          found.map(({ entry }) => entry),
-        ),
-        found.at(-1)?.at ?? 0,
-      );
+      const small = found.map(({ entry }) => entry);
+      add(place, joinEntries(spreadsheetId, small), found.at(-1)?.at ?? 0);
+      for (const entry of small) entry.release();
       return { through: bytes >= SMALL_BYTES ? end : from, more: rows.at(-1)?.[0] !== end };
     },
   };
