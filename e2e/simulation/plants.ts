@@ -31,8 +31,8 @@ export const plants: readonly Plant[] = [
   {
     name: "a reading that agrees is not remembered: a checkbox ticked, unticked and ticked again",
     file: cells,
-    find: "  remember(fold.desk, arrival, fold.now);\n  if (!isCertain && overwrites",
-    replace: "  if (found.length > 0) remember(fold.desk, arrival, fold.now);\n  if (!isCertain && overwrites",
+    find: "  remember(fold.desk, arrival, fold.now);\n  if (isLate)",
+    replace: "  if (found.length > 0) remember(fold.desk, arrival, fold.now);\n  if (isLate)",
     day: "boxes",
     seeds: 60,
     known: 29,
@@ -127,7 +127,7 @@ export const plants: readonly Plant[] = [
   {
     name: "an older list of digests that comes after newer rows is believed",
     file: digests,
-    find: "earlier.every((stamp) => isAfter(arrival, stamp)) && isAboveFloor",
+    find: "isAfterAll(fold.desk, arrival) && isAboveFloor",
     replace: "isAboveFloor",
     day: "lists",
     seeds: 2_000,

@@ -29,8 +29,13 @@ export function isInOneMoment(arrival: Arrival, other: Pick<Stamp, "readAt" | "r
   return other.readAt[0] <= arrival.readAt[1] && arrival.readAt[0] <= other.readAt[1];
 }
 
-/** The times of everything still remembered that overlaps. */
-export const overlapping = (desk: Desk, arrival: Arrival): Stamp[] => desk.stamps.overlapping(arrival);
+/** Whether `test` holds for the time of any that is still remembered and overlaps. */
+export const someOverlapping = (desk: Desk, arrival: Arrival, test: (stamp: Stamp) => boolean): boolean =>
+  desk.stamps.some(arrival, test);
+
+/** Whether it was certainly read after everything that is still remembered and overlaps. */
+export const isAfterAll = (desk: Desk, arrival: Arrival): boolean =>
+  !someOverlapping(desk, arrival, (stamp) => !isAfter(arrival, stamp));
 
 /** Below this moment nothing is remembered: a disagreeing reading stamped earlier is only a reason to read again. */
 export const floorOf = (desk: Desk, now: number): number => Math.max(desk.startedAt, now - limits.readingMemoryMs);

@@ -3,6 +3,13 @@ import { expect, test } from "vitest";
 import type { Stamp } from "./desk.ts";
 import { Stamps } from "./stamps.ts";
 
+/** All that overlap. */
+function overlapping(stamps: Stamps, area: Stamp): Stamp[] {
+  const found: Stamp[] = [];
+  stamps.some(area, (stamp) => found.push(stamp) === 0);
+  return found;
+}
+
 const stampOf = (order: number, sheetId: number, top: number, rows: number, left: number, columns: number): Stamp => ({
   sheetId,
   top,
@@ -37,13 +44,13 @@ test("what overlaps is found, each once, however tall it is, until it is forgott
         stamp.left < wanted.right &&
         wanted.left < stamp.right;
       const orders = (found: readonly Stamp[]): number[] => found.map(({ order }) => order).toSorted((a, b) => a - b);
-      expect(orders(stamps.overlapping(wanted))).toEqual(orders(all.filter(overlaps)));
+      expect(orders(overlapping(stamps, wanted))).toEqual(orders(all.filter(overlaps)));
       stamps.forgetBefore(floor, 0);
-      expect(orders(stamps.overlapping(wanted))).toEqual(
+      expect(orders(overlapping(stamps, wanted))).toEqual(
         orders(all.filter((stamp) => overlaps(stamp) && stamp.arrivedAt >= floor)),
       );
       stamps.forgetSheet(wanted.sheetId);
-      expect(stamps.overlapping(wanted)).toEqual([]);
+      expect(overlapping(stamps, wanted)).toEqual([]);
     }),
     { numRuns: 200 },
   );
@@ -57,8 +64,34 @@ test("the same rectangle told again by one post is remembered once, as the later
     stamps.add({ ...stampOf(order, 7, 5, 1, 0, 5), readAt: [9, 9] });
   }
   const area = stampOf(0, 7, 3, 1, 0, 5);
-  expect(stamps.overlapping(area).map(({ order, arrivedAt }) => [order, arrivedAt])).toEqual([[1_000, 1_000]]);
+  expect(overlapping(stamps, area).map(({ order, arrivedAt }) => [order, arrivedAt])).toEqual([[1_000, 1_000]]);
   stamps.add(told(1_001, 1));
   stamps.add({ ...told(1_002, 1), readAt: [10, 10] });
-  expect(stamps.overlapping(area).map(({ order }) => order)).toEqual([1_000, 1_001, 1_002]);
+  expect(overlapping(stamps, area).map(({ order }) => order)).toEqual([1_000, 1_001, 1_002]);
+});
+
+test("a clock that is set back keeps nothing for longer than what comes after", () => {
+  const stamps = new Stamps();
+  const at = (order: number, arrivedAt: number): Stamp => ({ ...stampOf(order, 7, order, 1, 0, 5), arrivedAt });
+  for (const stamp of [at(1, 10), at(2, 5_000), at(3, 5_001), at(4, 100), at(5, 101)]) stamps.add(stamp);
+  const all = stampOf(0, 7, 0, 100, 0, 5);
+  stamps.forgetBefore(11, 0);
+  expect(overlapping(stamps, all).map(({ order }) => order)).toEqual([2, 3, 4, 5]);
+  stamps.forgetBefore(101, 0);
+  expect(overlapping(stamps, all).map(({ order }) => order)).toEqual([5]);
+});
+
+test("what is told again and again for hours is remembered as of the last minute", () => {
+  const stamps = new Stamps();
+  for (let order = 1; order <= 5_000; order += 1) {
+    stamps.forgetBefore(order - 100, 10);
+    stamps.add({ ...stampOf(order, 7, order % 50, 1, 0, 5), run: `run-${order % 7}`, n: order });
+  }
+  const found = overlapping(stamps, stampOf(0, 7, 0, 50, 0, 5)).toSorted((a, b) => a.order - b.order);
+  expect(found.length).toBeGreaterThanOrEqual(100);
+  expect(found.length).toBeLessThanOrEqual(112);
+  for (const [place, { order, run, n, top, readAt }] of found.entries()) {
+    expect(order).toBe(5_000 - found.length + 1 + place);
+    expect([run, n, top, readAt]).toEqual([`run-${order % 7}`, order, order % 50, [order, order]]);
+  }
 });

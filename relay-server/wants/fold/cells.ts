@@ -3,9 +3,9 @@ import { canonicalRow, widthOf } from "@sheetwire/shared/grid";
 import { limits } from "@sheetwire/shared/limits";
 import type { Row } from "@sheetwire/shared/protocol";
 import { BLANK, hasDigest } from "../../sheets/sheets.ts";
-import { usedCells, type Lease } from "../desk.ts";
+import { usedCells, type Lease, type Stamp } from "../desk.ts";
 import { differences } from "../difference.ts";
-import { isAboveFloor, isAfter, overlapping, remember } from "../placing.ts";
+import { isAboveFloor, isAfterAll, remember, someOverlapping } from "../placing.ts";
 import { stretchesOf, type Stretch } from "../stretches.ts";
 import type { ReadingOf } from "../types.ts";
 import {
@@ -140,8 +140,7 @@ function place(
   const overwrites = found.some((one) => one.was !== undefined);
   // Part of a row that is unknown says too little to be applied; whatever fills the row must be younger than it.
   const isPartOfUnknown = !isWhole && rows.some((_, offset) => held.rows[top + offset]?.json === null);
-  const earlier = overlapping(fold.desk, arrival);
-  const isCertain = earlier.every((stamp) => isAfter(arrival, stamp));
+  const isCertain = isAfterAll(fold.desk, arrival);
   const isTyped = overwrites && reading.kind === "cells" && !lease;
   const came = lease ? "no" : cameFrom(fold, reading, area);
   if (isTyped && (came === "yes" || movedUnseen(fold, reading, area))) {
@@ -153,12 +152,10 @@ function place(
   const isPlaceable = isAboveFloor(fold.desk, arrival, fold.now);
   if (came === "perhaps" && !(isTyped && isCertain && isPlaceable)) lookAround(fold, sheetId);
   if (isPartOfUnknown || (found.length > 0 && (!isCertain || !isPlaceable))) doubt(fold, sheetId, stretch);
-  if (overwrites && !isPlaceable) {
-    remember(fold.desk, arrival, fold.now);
-    return;
-  }
+  const isBefore = ({ readAt }: Stamp): boolean => arrival.readAt[0] < readAt[0];
+  const isLate = overwrites && (!isPlaceable || (!isCertain && someOverlapping(fold.desk, arrival, isBefore)));
   remember(fold.desk, arrival, fold.now);
-  if (!isCertain && overwrites && earlier.some((stamp) => arrival.readAt[0] < stamp.readAt[0])) return;
+  if (isLate) return;
   if (lease && isWhole) noteRead(fold, desk, stretch);
   const isHeal = isChecking(fold) && overwrites;
   const isSorted = found.length > 0 && !lease && isWhole && takeMoves(fold, sheetId, told, rows, reading.readAt);

@@ -4,7 +4,7 @@ import { limits } from "@sheetwire/shared/limits";
 import type { ColumnRun, RowRun } from "@sheetwire/shared/protocol";
 import { align } from "../align.ts";
 import { usedCells, type SheetDesk } from "../desk.ts";
-import { isAboveFloor, isAfter, overlapping, remember, type Arrival } from "../placing.ts";
+import { isAboveFloor, isAfterAll, remember, type Arrival } from "../placing.ts";
 import type { Digest, ReadAt, ReadingOf } from "../types.ts";
 import { deskOf, newLayout, wantDigests, type Folding } from "./folding.ts";
 
@@ -19,9 +19,7 @@ export function takeColumnDigests(
 ): void {
   const { sheetId, from, to, usedColumns, readAt } = reading;
   const held = fold.state.held(sheetId);
-  const isTimely =
-    isAboveFloor(fold.desk, arrival, fold.now) &&
-    overlapping(fold.desk, arrival).every((stamp) => isAfter(arrival, stamp));
+  const isTimely = isAboveFloor(fold.desk, arrival, fold.now) && isAfterAll(fold.desk, arrival);
   desk.seen = { ...desk.seen, columns: sheetColumns, usedColumns };
   if (from !== 0 || to < Math.min(usedColumns, sheetColumns) || !isTimely) {
     wantColumns(fold, sheetId);

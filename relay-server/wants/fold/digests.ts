@@ -4,7 +4,7 @@ import { limits } from "@sheetwire/shared/limits";
 import { announced, BLANK, hasDigest } from "../../sheets/sheets.ts";
 import { align } from "../align.ts";
 import type { Lease, Round, SheetDesk } from "../desk.ts";
-import { isAboveFloor, isAfter, isInOneMoment, overlapping, remember } from "../placing.ts";
+import { isAboveFloor, isAfterAll, isInOneMoment, remember, someOverlapping } from "../placing.ts";
 import { cutStretch, gapsIn, includes, stretchesOf } from "../stretches.ts";
 import type { Digest, ReadAt, ReadingOf } from "../types.ts";
 import { takeColumnDigests, wantColumns } from "./columns.ts";
@@ -75,12 +75,11 @@ export function takeDigests(fold: Folding, reading: ReadingOf<"digests">, lease:
   const allEqual =
     sheetRows === held.rows.length &&
     digests.every((digest, offset) => isEqual(from + offset, digest) || includes(desk.volatile, from + offset));
-  const earlier = overlapping(fold.desk, arrival);
-  const isCertain = earlier.every((stamp) => isAfter(arrival, stamp)) && isAboveFloor(fold.desk, arrival, fold.now);
+  const isCertain = isAfterAll(fold.desk, arrival) && isAboveFloor(fold.desk, arrival, fold.now);
   const saysNothingNew = (): boolean =>
     allEqual &&
     !(isEnd && held.rows.findLastIndex((row) => row !== BLANK) >= to) &&
-    !earlier.some((stamp) => isInOneMoment(arrival, stamp));
+    !someOverlapping(fold.desk, arrival, (stamp) => isInOneMoment(arrival, stamp));
   if (!isCertain && !saysNothingNew()) {
     wantDigests(fold, sheetId);
     return;
