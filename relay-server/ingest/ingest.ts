@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { nextChain } from "@sheetwire/shared/digest";
 import { limits } from "@sheetwire/shared/limits";
 import type { Post, PostAnswer, RefusalCode, RelayFacts, Want } from "@sheetwire/shared/protocol";
-import { DiskFullError, HeadMovedError, type Append, type ChangeLog, type DamagedError } from "../log/log.ts";
+import { DiskFullError, giveBack, HeadMovedError, type Append, type ChangeLog, type DamagedError } from "../log/log.ts";
 import type { SpreadsheetState } from "../sheets/sheets.ts";
 import {
   answeringUntil,
@@ -58,7 +58,10 @@ export type Standing = OpenWork & {
 
 /** Takes posts as far as the log, and keeps the state that they are folded against. */
 export interface Ingest {
-  /** One signed post, its raw body. Resolves when it is durable or refused; a refusal has stored nothing. */
+  /**
+   * One signed post, its raw body, which nobody can use any more. Resolves when it is durable or refused; a refusal has
+   * stored nothing.
+   */
   take(spreadsheetId: string, headers: PostHeaders, body: Buffer): Promise<IngestResult>;
   /** The signed post with which the web app answered a call. Taken as any other, and as an answer to that round's wants. */
   takeAnswer(spreadsheetId: string, headers: PostHeaders, body: Buffer, round: CallRound): Promise<IngestResult>;
@@ -306,6 +309,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
     let isFolding = false;
     try {
       const read = readPost(body);
+      giveBack(body);
       if ("refused" in read) {
         resolve(read.refused);
         return undefined;

@@ -6,6 +6,7 @@ import type { Append, Head, Kept, StateToStore, StoredState, TakenPost } from ".
 
 export * from "./record.ts";
 export { followers, type Followers, type OnEntry, type OnLife } from "./followers.ts";
+export { giveBack } from "./give-back.ts";
 export { createKeeper } from "./keeper.ts";
 export { Entry, laterPart, partsOf, textFrame } from "./entry.ts";
 

@@ -2,7 +2,7 @@
 import { crc32 } from "node:zlib";
 import type { DatabaseSync } from "node:sqlite";
 import { chainInside, joinEntries } from "../entry.ts";
-import { DamagedError, Entry } from "../log.ts";
+import { DamagedError, Entry, giveBack } from "../log.ts";
 import type { LogEnd } from "./sqlite-records.ts";
 
 /** Entries are joined up to about this size, in bytes: a cut in the middle, and a read of one, stay cheap. */
@@ -15,13 +15,8 @@ const LOOK_BYTES = 4 * 1024 * 1024;
 
 /** An entry read for whoever asked, and for nobody else. */
 class ReadEntry extends Entry {
-  /**
-   * A reader that was away for long is sent hundreds of megabytes in pieces. Left to the garbage collector each is memory
-   * never touched before, and the collections are a fifth of the work; given back, the next one is read into the same.
-   */
   override release(): void {
-    const { buffer } = this.frame;
-    if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+    giveBack(this.frame);
   }
 }
 

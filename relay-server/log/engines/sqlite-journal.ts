@@ -51,6 +51,8 @@ export type LooseEnd = {
 /** A pass begins with so many bytes in the journal, or when the oldest of them is so old, in milliseconds. */
 const SETTLE_BYTES = 4 * 1024 * 1024;
 const SETTLE_AFTER_MS = 5_000;
+/** The frames of a commit are put together in the same memory each time, up to this size. */
+const ROOM_BYTES = 1024 * 1024;
 /** One of so many entries fills a joined one, and is settled by itself. */
 const LONG_ENTRIES = 160;
 /** One slice writes about so much, in bytes and in rows: a few milliseconds. */
@@ -105,6 +107,7 @@ export function createJournal(db: DatabaseSync, { entries: rows, records, move, 
   let bytes = 0;
   let since: number | undefined;
   let pass: { readonly through: number; readonly keys: number[] } | undefined;
+  let room: Buffer | undefined;
 
   function note(id: number, at: number, part: CommitPart, before: LogEnd): void {
     const { key, spreadsheetId, seq, chain, entries, desk } = part;
@@ -213,6 +216,17 @@ export function createJournal(db: DatabaseSync, { entries: rows, records, move, 
     };
   }
 
+  /** The frames of a commit one behind the other, until the next one. */
+  function joined(frames: readonly Buffer[]): Buffer {
+    let length = 0;
+    for (const frame of frames) length += frame.length;
+    if (length > ROOM_BYTES) return Buffer.concat(frames, length);
+    room ??= Buffer.allocUnsafeSlow(ROOM_BYTES);
+    let at = 0;
+    for (const frame of frames) at += frame.copy(room, at);
+    return room.subarray(0, length);
+  }
+
   const isUnsettled = (loose: LooseEnd, through: number): boolean =>
     (loose.held[0]?.id ?? Number.POSITIVE_INFINITY) <= through || (loose.desk !== undefined && loose.deskId <= through);
 
@@ -231,7 +245,7 @@ export function createJournal(db: DatabaseSync, { entries: rows, records, move, 
       posts: PackedPosts,
     ): { bytes: number; written: () => void } {
       const text = `[${parts.map(partText).join(",")}]`;
-      const frames = Buffer.concat(parts.flatMap(({ entries }) => entries.map(({ frame }) => frame)));
+      const frames = joined(parts.flatMap(({ entries }) => entries.map(({ frame }) => frame)));
       const { takenAt, crc } = posts;
       sql.add.run(id, at, takenAt, crcOf(id, at, crc, text, frames), crc, text, posts.records, posts.prints, frames);
       const size = text.length + posts.records.length + frames.length;
