@@ -35,7 +35,7 @@ export interface ChangeLog {
   create(spreadsheetId: string): Promise<Head>;
   head(spreadsheetId: string): Promise<Head | undefined>;
   append(group: readonly Append[]): Promise<void>;
-  /** Entries after `seq`, up to about `maxBytes` but at least one when there is one; empty at the head. */
+  /** Entries after `seq`, until they hold `maxBytes`; none at the head. */
   readAfter(spreadsheetId: string, seq: number, maxBytes: number): Promise<readonly Entry[]>;
   /** The running hash after `seq`; undefined when the log does not reach there, or no longer does. */
   chainAt(spreadsheetId: string, seq: number): Promise<string | undefined>;

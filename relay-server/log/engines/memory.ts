@@ -85,7 +85,7 @@ export function createMemoryLog(needs: Needs): ChangeLog {
       let bytes = 0;
       for (let at = indexAfter(entries, seq); at < entries.length; at += 1) {
         const entry = entries[at]?.entry;
-        if (!entry || (found.length > 0 && bytes + entry.frame.length > maxBytes)) break;
+        if (!entry || bytes >= maxBytes) break;
         found.push(entry);
         bytes += entry.frame.length;
       }

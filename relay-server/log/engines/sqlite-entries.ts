@@ -79,7 +79,6 @@ export function createEntryRows(db: DatabaseSync) {
         number,
         Uint8Array,
       ];
-      if (found.length > 0 && isEnough(found.length, bytes + blob.byteLength)) break;
       const frame = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength);
       const follows = found.length === 0 ? firstSeq <= held + 1 && lastSeq > held : firstSeq === held + 1;
       const isGood = follows && crc === crcOf(key, firstSeq, lastSeq, chain, frame);
@@ -91,6 +90,8 @@ export function createEntryRows(db: DatabaseSync) {
       found.push({ entry: new ReadEntry(firstSeq, lastSeq, chain, frame), at });
       held = lastSeq;
       bytes += blob.byteLength;
+      // Asked for only now: a row that is not taken has been read all the same.
+      if (isEnough(found.length, bytes)) break;
     }
     return found;
   }
@@ -98,7 +99,7 @@ export function createEntryRows(db: DatabaseSync) {
   return {
     add,
     readAfter: (place: Place, seq: number, maxBytes: number): readonly Entry[] =>
-      read(place, seq, (_, bytes) => bytes > maxBytes).map(({ entry }) => entry),
+      read(place, seq, (_, bytes) => bytes >= maxBytes).map(({ entry }) => entry),
 
     chainAt(place: Place, seq: number, floor: LogEnd): string | undefined {
       if (seq === floor.seq) return floor.chain;

@@ -282,7 +282,7 @@ export function createJournal(db: DatabaseSync, { entries: rows, records, move, 
     },
     isDamaged: (id: number): boolean => damaged.has(id),
 
-    /** Entries after `seq`, as those of the settled rows: up to about `maxBytes`, at least one. Undefined where they begin later. */
+    /** Entries after `seq`, as those of the settled rows: until they hold `maxBytes`. Undefined where they begin later. */
     readAfter(key: number, seq: number, maxBytes: number): readonly Entry[] | undefined {
       const loose = looseEnds.get(key);
       if (!loose || loose.held.length === 0 || seq < loose.before.seq) return undefined;
@@ -291,7 +291,7 @@ export function createJournal(db: DatabaseSync, { entries: rows, records, move, 
       let readTo = seq;
       for (let at = indexAfter(loose.held, seq); at < loose.held.length; at += 1) {
         const entry = loose.held[at]?.entry;
-        if (!entry || (read.length > 0 && size + entry.frame.length > maxBytes)) break;
+        if (!entry || size >= maxBytes) break;
         // What is missing is named, not read over.
         if (entry.firstSeq > readTo + 1) {
           if (read.length === 0) throw new DamagedError(loose.spreadsheetId, "log", seq);
