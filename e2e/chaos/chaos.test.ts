@@ -12,3 +12,10 @@ test("a bit that turned in the store is named, and nothing else is served than w
   const totals = await runChaos({ rounds: 2, seed: 4, fault: "flip" });
   expect(totals).toMatchObject({ ok: true, lost: 0, servedWrong: 0, unnamed: 0 });
 }, 300_000);
+
+test("what was refused while the disk was full is there once it is taken", async () => {
+  const totals = await runChaos({ rounds: 2, seed: 6, fault: "disk" });
+  expect(totals).toMatchObject({ ok: true, lost: 0, doubled: 0, holes: 0, unnoticed: 0 });
+  // Where nothing may be mounted it says so.
+  expect(totals.skipped ?? totals.refused["507"]).toBeTruthy();
+}, 300_000);

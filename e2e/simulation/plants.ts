@@ -92,7 +92,7 @@ export const plants: readonly Plant[] = [
   {
     name: "a fold stays ahead of a commit that failed",
     file: "relay-server/ingest/ingest.ts",
-    find: "for (const spreadsheetId of liveOf.keys()) forget(spreadsheetId);",
+    find: "for (const [spreadsheetId, live] of liveOf) drop(spreadsheetId, live);",
     replace: "",
     day: "honest",
     seeds: 100,

@@ -329,6 +329,26 @@ test("when the commit fails every post of the group is refused and memory is wha
   expect((await held())[0]).toEqual(["lost", "b", "c"]);
 });
 
+test("what was refused for want of room is believed when it is sent again, and not over what was read later", async () => {
+  await copy();
+  const append = log.append.bind(log);
+  const typed = (text: string): Post => {
+    sheet.grid(7).rows[0] = [text, "b", "c"];
+    now += 1_000;
+    sheet.now = now;
+    return sheet.post(sheet.newRun(), 0, "edit", [sheet.edit(7, 0, 0, 1, 1)]);
+  };
+  const [one, two] = [typed("one"), typed("two")];
+  now += 100;
+  log.append = () => Promise.reject(new DiskFullError("no room"));
+  for (const post of [one, two]) expect(await send(post)).toMatchObject({ code: "disk-full" });
+  log.append = append;
+  expect(await send(two)).toMatchObject({ ok: true });
+  expect((await held())[0]).toEqual(["two", "b", "c"]);
+  expect(await send(one)).toMatchObject({ ok: true });
+  expect((await held())[0]).toEqual(["two", "b", "c"]);
+});
+
 test("posts of one turn share a commit", async () => {
   await copy();
   let commits = 0;

@@ -326,7 +326,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
       if (isFolding) {
         // Half folded: whatever of it is still on its way to the store, this memory is never stored as a state.
         live.isVoid = true;
-        forget(spreadsheetId);
+        lives.forget(spreadsheetId);
       }
       needs.onFault(error);
       resolve({ ok: false, code: "internal", retryAfterMs: 2_000 });
@@ -393,7 +393,8 @@ export function createIngest(needs: IngestNeeds): Ingest {
       await log.append(appends);
     } catch (error) {
       // What was folded is not in the store: memory is rebuilt from there, and nobody was told otherwise.
-      for (const spreadsheetId of liveOf.keys()) forget(spreadsheetId);
+      const drop = error instanceof DiskFullError ? lives.rollBack : lives.forget;
+      for (const [spreadsheetId, live] of liveOf) drop(spreadsheetId, live);
       const refusal = refusalOf(error);
       if (refusal.code === "internal") needs.onFault(error);
       for (const { waiting } of mine) waiting.resolve(refusal);
@@ -404,10 +405,6 @@ export function createIngest(needs: IngestNeeds): Ingest {
       lives.storeIfDue(spreadsheetId, live);
       tell(spreadsheetId);
     }
-  }
-
-  function forget(spreadsheetId: string): void {
-    lives.forget(spreadsheetId);
   }
 
   function tell(spreadsheetId: string): void {
@@ -486,7 +483,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
       await storeState(spreadsheetId);
       if (throughSeq !== undefined) await log.trim(spreadsheetId, throughSeq);
     },
-    forget,
+    forget: (spreadsheetId) => lives.forget(spreadsheetId),
     async close() {
       isClosed = true;
       while (turning || arrived.length > 0 || lanes.size > 0) await (turning ?? nextTurn());

@@ -4,7 +4,7 @@ import { limits } from "@sheetwire/shared/limits";
 import type { Change } from "@sheetwire/shared/protocol";
 import { DamagedError, HeadMovedError, partsOf, type ChangeLog, type Head } from "../log/log.ts";
 import { SpreadsheetState } from "../sheets/sheets.ts";
-import { emptyDesk, loadDesk, type Desk } from "../wants/wants.ts";
+import { emptyDesk, loadDesk, withTimesOf, type Desk } from "../wants/wants.ts";
 
 /** One spreadsheet in memory. */
 export type Live = {
@@ -36,6 +36,8 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
   const startedAt = now();
   /** When spreadsheets were dropped: the times of readings from before are remembered by nobody. */
   const droppedAt = new Map<string, number>();
+  /** Desks with what was folded and refused, until the spreadsheet is loaded again. */
+  const refused = new Map<string, Desk>();
   const loads = new Map<string, Promise<Live | undefined>>();
   const loaded = new Map<string, Live>();
 
@@ -112,7 +114,10 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
     }
     const json = await log.desk(spreadsheetId);
     const since = droppedAt.get(spreadsheetId) ?? startedAt;
-    const desk = json === undefined ? emptyDesk(since) : loadDesk(json, since);
+    const alone = json === undefined ? emptyDesk(since) : loadDesk(json, since);
+    const before = refused.get(spreadsheetId);
+    refused.delete(spreadsheetId);
+    const desk = (before && withTimesOf(before, alone)) ?? alone;
     return { state, desk, tailChars, storedChars: 0, isVoid: false, storing: undefined };
   }
 
@@ -142,6 +147,19 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
     return live.storing;
   }
 
+  function forget(spreadsheetId: string): void {
+    droppedAt.set(spreadsheetId, now());
+    refused.delete(spreadsheetId);
+    loads.delete(spreadsheetId);
+    loaded.delete(spreadsheetId);
+  }
+
+  /** What was folded into it was refused, and nobody else wrote: it is loaded again, and what is remembered of times stays. */
+  function rollBack(spreadsheetId: string, { desk }: Live): void {
+    forget(spreadsheetId);
+    refused.set(spreadsheetId, desk);
+  }
+
   return {
     of,
     /** The spreadsheet, if it is in memory. */
@@ -151,11 +169,8 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
       if (live.isVoid || live.storing || live.tailChars < Math.max(STORE_STATE_AFTER_CHARS, live.storedChars)) return;
       void store(spreadsheetId, live);
     },
-    forget(spreadsheetId: string): void {
-      droppedAt.set(spreadsheetId, now());
-      loads.delete(spreadsheetId);
-      loaded.delete(spreadsheetId);
-    },
+    forget,
+    rollBack,
     /** Resolves when nothing is being written any more. */
     async settled(): Promise<void> {
       for (const live of loaded.values()) await live.storing;

@@ -303,3 +303,16 @@ export function loadDesk(json: string, startedAt: number): Desk {
   }
   return desk;
 }
+
+/**
+ * The stored desk, going on with the times of readings that `before` remembers of what was folded beyond it and refused: a
+ * refused reading that is remembered makes others doubted, never believed. Undefined where what was refused had moved rows:
+ * their times are forgotten then.
+ */
+export function withTimesOf(before: Desk, stored: Desk): Desk | undefined {
+  for (const [sheetId, { layout }] of stored.sheets) {
+    if (before.sheets.get(sheetId)?.layout !== layout) return undefined;
+  }
+  const { startedAt, stamps, sheetsStamp, wantCount } = before;
+  return { ...stored, startedAt, stamps, sheetsStamp, wantCount, order: Math.max(before.order, stored.order) };
+}

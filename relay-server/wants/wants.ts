@@ -7,7 +7,7 @@
  * - W3: a doubt ends only with the answer to a want that was issued after it arose.
  * - W4: every reading that is dropped leaves something on the desk that will be asked for.
  */
-export { emptyDesk, loadDesk, storeDesk, type Desk } from "./desk.ts";
+export { emptyDesk, loadDesk, storeDesk, withTimesOf, type Desk } from "./desk.ts";
 export { foldPost, type Emit } from "./fold/fold.ts";
 export { issueWants } from "./issue.ts";
 export { answeringUntil, letGo, openWork, wantCheck, type OpenWork } from "./check.ts";
