@@ -28,7 +28,8 @@ async function* ingestBySpreadsheets(
     const next = createPosts(product.sheets, 1);
     const cost: number[] = [];
     for (let round = 0; round <= scale.rounds; round += 1) {
-      const posts = scale.isQuick ? 1_000 : 4_000;
+      // Programs in JavaScript get faster for some fifty thousand posts: the first round is to be all of that.
+      const posts = scale.isQuick ? 1_000 : round === 0 ? 48_000 : 4_000;
       const result = await post(workshop, { ...product, as: "http" }, next(posts));
       if (round > 0) cost.push(Number(result["serverCpuUs"]) / posts);
     }
