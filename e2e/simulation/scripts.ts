@@ -255,7 +255,8 @@ export function createScripts({ clock, dice, weather, table, relay, trace, hasWe
     }
     const signature = createHmac("sha256", key).update(signedPrefix(id, timestamp)).update(body).digest("base64");
     const headers = { id, timestamp, signature: signatureHeader([signature]) };
-    const bytes = Buffer.from(body);
+    // Each time anew: what was taken belongs to the relay.
+    const bytes = (): Buffer => Buffer.from(body);
     if (hits("lostPost")) {
       trace(`post ${id} is lost`);
       await clock.sleep(takes(5_000));
@@ -264,7 +265,7 @@ export function createScripts({ clock, dice, weather, table, relay, trace, hasWe
     if (hits("doubledPost")) {
       clock.after(dice.between(1, 90_000), () => {
         trace(`post ${id} comes again`);
-        void relay.post(headers, bytes);
+        void relay.post(headers, bytes());
       });
     }
     if (hits("forgedPost")) clock.after(dice.between(1, 30_000), () => void forge(id, timestamp, body));
@@ -272,7 +273,7 @@ export function createScripts({ clock, dice, weather, table, relay, trace, hasWe
       abandoned += 1;
       // Where the relay is down the network tries again: what nobody ever hears of is a lost post, and that is another fault.
       const arrive = async (): Promise<void> => {
-        const found = await relay.post(headers, bytes);
+        const found = await relay.post(headers, bytes());
         trace(`post ${id} arrives, abandoned: ${found?.status ?? "nobody"}`);
         if (found && found.status < 500) abandoned -= 1;
         else clock.after(2_000, () => void arrive());
@@ -285,7 +286,7 @@ export function createScripts({ clock, dice, weather, table, relay, trace, hasWe
     const wayMs = isLate ? dice.between(1_000, 90_000) : takes(40);
     const answer = (async (): Promise<Sent> => {
       await clock.sleep(wayMs);
-      const found = await relay.post(headers, bytes);
+      const found = await relay.post(headers, bytes());
       trace(
         () => `post ${id.slice(-4)} of run ${run.number}: ${wordsOf(body)} -> ${found ? answerOf(found) : "nobody"}`,
       );

@@ -70,15 +70,36 @@ test("the same rectangle told again by one post is remembered once, as the later
   expect(overlapping(stamps, area).map(({ order }) => order)).toEqual([1_000, 1_001, 1_002]);
 });
 
-test("a clock that is set back keeps nothing for longer than what comes after", () => {
+test("each is remembered by its own moment, whichever way the clock goes", () => {
   const stamps = new Stamps();
   const at = (order: number, arrivedAt: number): Stamp => ({ ...stampOf(order, 7, order, 1, 0, 5), arrivedAt });
   for (const stamp of [at(1, 10), at(2, 5_000), at(3, 5_001), at(4, 100), at(5, 101)]) stamps.add(stamp);
-  const all = stampOf(0, 7, 0, 100, 0, 5);
+  const orders = (): number[] => overlapping(stamps, stampOf(0, 7, 0, 100, 0, 5)).map(({ order }) => order);
   stamps.forgetBefore(11, 0);
-  expect(overlapping(stamps, all).map(({ order }) => order)).toEqual([2, 3, 4, 5]);
+  expect(orders()).toEqual([2, 3, 4, 5]);
   stamps.forgetBefore(101, 0);
-  expect(overlapping(stamps, all).map(({ order }) => order)).toEqual([5]);
+  expect(orders()).toEqual([2, 3, 5]);
+  stamps.forgetBefore(5_001, 0);
+  expect(orders()).toEqual([3]);
+});
+
+test("what a clock left behind that was ahead holds up no room, and one told each minute does not either", () => {
+  const stamps = new Stamps();
+  const ahead = { ...stampOf(1, 7, 3, 1, 0, 5), arrivedAt: 1_000_000 };
+  const tall = { ...stampOf(2, 7, 0, 5_000, 0, 5), arrivedAt: 1_000_000 };
+  stamps.add(ahead);
+  stamps.add(tall);
+  const again = (order: number): Stamp => ({ ...stampOf(3, 7, 60, 40, 0, 5), order, arrivedAt: order });
+  for (let order = 3; order <= 20_000; order += 1) {
+    stamps.forgetBefore(order - 100, 25);
+    stamps.add(again(order));
+    stamps.add({ ...stampOf(order, 7, order % 50, 1, 0, 5), run: `run-${order % 7}` });
+  }
+  expect(stamps.room).toBeLessThan(2_000);
+  const found = overlapping(stamps, stampOf(0, 7, 0, 100, 0, 5));
+  expect(found).toContainEqual(ahead);
+  expect(found).toContainEqual(tall);
+  expect(found.filter(({ order }) => order > 19_900).length).toBeGreaterThanOrEqual(100);
 });
 
 test("what is told again and again for hours is remembered as of the last minute", () => {

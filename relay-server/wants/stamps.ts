@@ -16,7 +16,7 @@ type Sheet = { readonly bands: Map<number, number[]>; tall: number[] };
  * minute: as objects they were a sixth of what a post costs, since the garbage collector moves each twice.
  */
 type Page = { readonly fields: Float64Array; readonly runs: string[] };
-const PAGE_BITS = 5;
+const PAGE_BITS = 4;
 const PAGE_STAMPS = 1 << PAGE_BITS;
 
 /** What of a stamp stands where. `RUN` is the place of its run among those of the page. */
@@ -35,10 +35,11 @@ const FIELDS = 10;
 export class Stamps {
   readonly #sheets = new Map<number, Sheet>();
   #pages: Page[] = [];
-  /** The number of the first stamp of the first page, that of the oldest remembered one, and the next one's. */
+  /** The number of the first stamp of the first page, and the next one's. */
   #begin = 0;
-  #oldest = 0;
   #next = 0;
+  /** When the oldest may be forgotten, as far as is known. */
+  #oldestAt = Number.POSITIVE_INFINITY;
 
   /** The same rectangle read by the same post again takes the place of the one before: whatever is after the later is after both. */
   add(stamp: Stamp): void {
@@ -54,7 +55,6 @@ export class Stamps {
       fields[at + ARRIVED_AT] = stamp.arrivedAt;
       return;
     }
-    this.#makeLast(stamp.arrivedAt);
     const number = this.#put(stamp);
     if (isTall) sheet.tall.push(number);
     else {
@@ -83,15 +83,29 @@ export class Stamps {
     return false;
   }
 
+  /** For how many there is room. */
+  get room(): number {
+    return this.#pages.length * PAGE_STAMPS;
+  }
+
   forgetSheet(sheetId: number): void {
     this.#sheets.delete(sheetId);
   }
 
   /** Forgets what arrived before `floor`; looks through all of it only when a good part is due. */
   forgetBefore(floor: number, slackMs: number): void {
-    if (this.#arrivedAt(this.#oldest) >= floor - slackMs) return;
-    while (this.#arrivedAt(this.#oldest) < floor) this.#oldest += 1;
-    const isKept = (number: number): boolean => number >= this.#oldest;
+    if (this.#oldestAt >= floor - slackMs) return;
+    this.#oldestAt = Number.POSITIVE_INFINITY;
+    let first = this.#next;
+    let count = 0;
+    const isKept = (number: number): boolean => {
+      const arrivedAt = this.#pageOf(number).fields[placeOf(number) + ARRIVED_AT] ?? 0;
+      if (arrivedAt < floor) return false;
+      this.#oldestAt = Math.min(this.#oldestAt, arrivedAt);
+      first = Math.min(first, number);
+      count += 1;
+      return true;
+    };
     for (const sheet of this.#sheets.values()) {
       sheet.tall = sheet.tall.filter(isKept);
       for (const [band, held] of sheet.bands) {
@@ -100,17 +114,34 @@ export class Stamps {
         else sheet.bands.delete(band);
       }
     }
-    const pages = (this.#oldest - this.#begin) >>> PAGE_BITS;
+    const pages = (first - this.#begin) >>> PAGE_BITS;
     this.#pages = this.#pages.slice(pages);
     this.#begin += pages * PAGE_STAMPS;
+    if (this.#next - this.#begin > 4 * (count + PAGE_STAMPS)) this.#putTogether();
+  }
+
+  /** Those that a clock left behind which was ahead hold up the pages after them: what is remembered is put on new ones. */
+  #putTogether(): void {
+    const kept: [number: number, stamp: Stamp][] = [];
+    for (const [sheetId, { bands, tall }] of this.#sheets) {
+      for (const number of tall) kept.push([number, this.#stamp(number, { sheetId })]);
+      for (const [band, held] of bands) {
+        for (const number of held)
+          if (band === this.#bandOf(number)) kept.push([number, this.#stamp(number, { sheetId })]);
+      }
+    }
+    this.#sheets.clear();
+    this.#pages = [];
+    this.#begin = 0;
+    this.#next = 0;
+    for (const [, stamp] of kept.toSorted(([a], [b]) => a - b)) this.add(stamp);
   }
 
   /** One that lies in several bands counts in the first of them that is looked at. */
   #someIn(held: readonly number[], band: number, first: number, area: Area, test: (stamp: Stamp) => boolean): boolean {
     for (const number of held) {
-      if (!this.#overlaps(number, area)) continue;
-      const stamp = this.#stamp(number, area);
-      if (band === Math.max(first, bandOf(stamp.top)) && test(stamp)) return true;
+      const isCounted = this.#overlaps(number, area) && band === Math.max(first, this.#bandOf(number));
+      if (isCounted && test(this.#stamp(number, area))) return true;
     }
     return false;
   }
@@ -132,13 +163,6 @@ export class Stamps {
     return undefined;
   }
 
-  /** After a clock that was set back nothing of before it is later than what comes now. */
-  #makeLast(moment: number): void {
-    for (let number = this.#next - 1; this.#arrivedAt(number) > moment && number >= this.#oldest; number -= 1) {
-      this.#pageOf(number).fields[placeOf(number) + ARRIVED_AT] = moment;
-    }
-  }
-
   #put({ top, bottom, left, right, readAt, run, n, order, arrivedAt }: Stamp): number {
     const number = this.#next;
     this.#next += 1;
@@ -157,10 +181,16 @@ export class Stamps {
     fields[at + ORDER] = order;
     fields[at + ARRIVED_AT] = arrivedAt;
     fields[at + RUN] = runs.length - 1;
+    this.#oldestAt = Math.min(this.#oldestAt, arrivedAt);
     return number;
   }
 
-  #stamp(number: number, { sheetId }: Area): Stamp {
+  /** The first band in which it lies. */
+  #bandOf(number: number): number {
+    return bandOf(this.#pageOf(number).fields[placeOf(number) + TOP] ?? 0);
+  }
+
+  #stamp(number: number, { sheetId }: Pick<Area, "sheetId">): Stamp {
     const { fields, runs } = this.#pageOf(number);
     const field = (which: number): number => fields[placeOf(number) + which] ?? 0;
     return {
@@ -186,12 +216,6 @@ export class Stamps {
       (fields[at + LEFT] ?? 0) < area.right &&
       area.left < (fields[at + RIGHT] ?? 0)
     );
-  }
-
-  /** Never, of one that is not there. */
-  #arrivedAt(number: number): number {
-    if (number < this.#oldest || number >= this.#next) return Number.POSITIVE_INFINITY;
-    return this.#pageOf(number).fields[placeOf(number) + ARRIVED_AT] ?? 0;
   }
 
   #pageOf(number: number): Page {
