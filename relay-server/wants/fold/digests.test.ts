@@ -85,8 +85,9 @@ test("a column that was dragged is found also where nothing but the column was r
   expect(relay.rows(7)).toEqual(rows.map(canonicalRow));
 });
 
-test("of two lists of sheets that tell the same new size, one is explained by it, the other is of something else", () => {
-  const { sheet, relay } = open(
+/** Two sheets of which the relay has not heard since: rows went in one; in the other one came and one went. */
+function oneShrinksAndOneShifts(): ReturnType<typeof open> {
+  const opened = open(
     grid(7, [
       ["a", 1],
       ["b", 2],
@@ -94,9 +95,13 @@ test("of two lists of sheets that tell the same new size, one is explained by it
     ]),
     grid(8, [["x", 1], ["y", 2], []]),
   );
-  // Rows go in one sheet; in the other one comes and one goes.
-  sheet.grid(7).rows.splice(0, 1);
-  sheet.grid(8).rows.splice(0, 3, [], ["x", 1], ["y", 2]);
+  opened.sheet.grid(7).rows.splice(0, 1);
+  opened.sheet.grid(8).rows.splice(0, 3, [], ["x", 1], ["y", 2]);
+  return opened;
+}
+
+test("of two lists of sheets that tell the same new size, one is explained by it, the other is of something else", () => {
+  const { sheet, relay } = oneShrinksAndOneShifts();
   const lists = [sheet.newRun(), sheet.newRun()];
   for (const run of lists) {
     relay.take(sheet.post(run, 0, "change:REMOVE_ROW", [sheet.sheets()]));
@@ -108,16 +113,7 @@ test("of two lists of sheets that tell the same new size, one is explained by it
 });
 
 test("a list of sheets that stands for several changes is explained by no new size", () => {
-  const { sheet, relay } = open(
-    grid(7, [
-      ["a", 1],
-      ["b", 2],
-      ["c", 3],
-    ]),
-    grid(8, [["x", 1], ["y", 2], []]),
-  );
-  sheet.grid(7).rows.splice(0, 1);
-  sheet.grid(8).rows.splice(0, 3, [], ["x", 1], ["y", 2]);
+  const { sheet, relay } = oneShrinksAndOneShifts();
   relay.run("change:SEVERAL", [sheet.sheets()]);
   for (const { sheetId, rows } of sheet.grids) expect(relay.rows(sheetId)).toEqual(rows.map(canonicalRow));
 });
