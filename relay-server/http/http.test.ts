@@ -200,6 +200,32 @@ describe("refusals over HTTP", () => {
     expect(await answerTo("GET /livez HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 /);
   });
 
+  test(
+    "a connection that says nothing, never comes to its point or was refused is not held for ever",
+    { timeout: 30_000 },
+    async () => {
+      const impatient = await openRelay({ stalledMs: 1_000 });
+      const port = Number(new URL(impatient.url).port);
+      const held = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "TCPSocketWrap").length;
+      const before = held();
+      const sockets = ["", "GET /livez HTTP/1.1\r\nHost: x\r\n", "HELLO\r\n\r\n"].map((bytes) => {
+        // It does not say goodbye in its turn.
+        const socket = createConnection({ port, host: "127.0.0.1", allowHalfOpen: true });
+        socket.resume();
+        socket.write(bytes);
+        return socket;
+      });
+      try {
+        await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.on("end", resolve))));
+        // These ends are left, theirs are gone.
+        await soon(() => expect(held()).toBe(before + sockets.length));
+      } finally {
+        for (const socket of sockets) socket.destroy();
+        await impatient.stop();
+      }
+    },
+  );
+
   test("queries that make no sense are malformed, with what would", async () => {
     for (const path of [
       "/digests",

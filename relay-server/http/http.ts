@@ -56,13 +56,15 @@ export function createHttp({
     serverFactory: (handler) => {
       // Node would refuse both by itself, without a word.
       const server = createServer({ ...TIMEOUTS, requireHostHeader: false }, (request, response) => {
-        if (lacksHost(request)) refuseBeforeRouting(request, response, "The header Host is missing.");
-        else if (isStopping() || !frontDoor?.(request, response)) handler(request, response);
+        if (lacksHost(request)) return refuseBeforeRouting(request, response, "The header Host is missing.");
+        if (!isStopping() && frontDoor?.(request, response)) return;
+        // Not the server's own, which gives every socket of the feed a timer that is soon of no use.
+        request.socket.setTimeout(stalledMs);
+        handler(request, response);
       });
       server.on("checkExpectation", (request, response) =>
         refuseBeforeRouting(request, response, "Nothing can be expected here but 100-continue."),
       );
-      server.setTimeout(stalledMs);
       server.on("clientError", refuseNoHttp);
       return server;
     },
