@@ -1,15 +1,14 @@
 /** Sockets between a simulated browser and a simulated relay: in order, in their time, and now and then cut. */
-import { EventEmitter } from "node:events";
 import { Duplex } from "node:stream";
-import type { WebSocket as ServerWebSocket } from "ws";
 import type { Socket } from "../../extension/connection/connection.ts";
+import type { FeedSocket } from "../../relay-server/socket/conversation.ts";
 import type { Clock, Trace } from "./clock.ts";
 import type { Dice } from "./dice.ts";
 import type { Weather } from "./weather.ts";
 
 /** The relay's end of a socket. */
 export type ServerSocket = {
-  readonly ws: ServerWebSocket;
+  readonly ws: FeedSocket;
   readonly wire: Duplex;
   /** The process at this end is gone. */
   cut: () => void;
@@ -20,16 +19,15 @@ const OPEN = 1 as const;
 const CLOSED = 3 as const;
 
 /** The members of `ws` that a conversation uses. */
-class RelayEnd extends EventEmitter {
+class RelayEnd implements Pick<FeedSocket, "talk"> {
+  talk: FeedSocket["talk"] = undefined;
   readonly OPEN = OPEN;
   readonly CLOSED = CLOSED;
   readyState: number = OPEN;
-  readonly bufferedAmount = 0;
   readonly #say: (data: string) => void;
   readonly #close: (code: number) => void;
 
   constructor(say: (data: string) => void, close: (code: number) => void) {
-    super();
     this.#say = say;
     this.#close = close;
   }
@@ -49,7 +47,7 @@ class RelayEnd extends EventEmitter {
   ended(): void {
     if (this.readyState === CLOSED) return;
     this.readyState = CLOSED;
-    this.emit("close");
+    this.talk?.closed();
   }
 
   #end(code: number): void {
@@ -117,7 +115,7 @@ export function dialer({ clock, dice, weather, accept, trace }: Needs): () => So
         upAt = inOrder(upAt, () => {
           clock.owe(2);
           if (!isCut) trace(`the feed hears ${kindOf(data)}`);
-          if (!isCut) relayEnd?.emit("message", Buffer.from(data), false);
+          if (!isCut) relayEnd?.talk?.heard(Buffer.from(data), false);
         });
       },
       close() {
@@ -150,7 +148,7 @@ export function dialer({ clock, dice, weather, accept, trace }: Needs): () => So
           done();
         },
       });
-      if (!accept({ ws: end as unknown as ServerWebSocket, wire, cut: breakOff })) {
+      if (!accept({ ws: end as unknown as FeedSocket, wire, cut: breakOff })) {
         closeHere(1006);
         return;
       }

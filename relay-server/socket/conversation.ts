@@ -8,7 +8,7 @@ import {
   type RefusalCode,
   type UpFrame,
 } from "@sheetwire/shared/protocol";
-import { WebSocket, type RawData } from "ws";
+import { WebSocket } from "ws";
 import type { Access } from "../access/access.ts";
 import { SHORT_QUEUE_BYTES, type Beginning, type FanOut, type Reader } from "../fan-out/fan-out.ts";
 import { textFrame, type Entry } from "../log/log.ts";
@@ -50,44 +50,34 @@ const MOST_UNTAKEN_BYTES = 4 * limits.readerQueueMaxBytes;
 
 /** Holds one conversation with one reader: hello first, then watches, each to its end. */
 export function converse(
-  ws: Feed,
+  ws: FeedSocket,
   wire: Wire,
   wheel: ReturnType<typeof createTimerWheel>,
   needs: ConversationNeeds,
 ): Conversation {
   const talk = new Talk(ws, wire, wheel, needs);
   ws.talk = talk;
-  // The same functions for every socket: ten thousand of them hold no closures of their own.
-  ws.on("message", onMessage);
-  ws.on("ping", onPing);
-  ws.on("error", onError);
-  ws.on("close", onClose);
   return talk;
 }
 
-/** A WebSocket that knows what is said over it. */
-type Feed = WebSocket & { talk?: Talk | undefined };
-/** The same with room for it from its birth: what is put on a socket later costs an object more. */
+/**
+ * A WebSocket that tells its conversation what happens. Of ten thousand sockets a list of listeners each would be felt, and
+ * so would what is put on a socket after its birth.
+ */
 export class FeedSocket extends WebSocket {
   talk: Talk | undefined = undefined;
-}
 
-function onMessage(this: Feed, data: RawData, isBinary: boolean): void {
-  try {
-    this.talk?.heard(data, isBinary);
-  } catch (error) {
-    this.talk?.failed(error);
+  override emit(event: string | symbol, ...told: unknown[]): boolean {
+    const { talk } = this;
+    if (talk && event === "message") talk.heard(told[0], told[1] === true);
+    else if (talk && event === "ping") talk.pinged();
+    else if (talk && event === "error") talk.broken(told[0]);
+    else {
+      if (event === "close") talk?.closed();
+      return super.emit(event, ...told);
+    }
+    return true;
   }
-}
-function onPing(this: Feed): void {
-  this.talk?.pinged();
-}
-/** Too large a frame, reserved bits, bad UTF-8: ws closes by itself with the right code. */
-function onError(this: Feed, error: Error): void {
-  this.talk?.broken(error);
-}
-function onClose(this: Feed): void {
-  this.talk?.closed();
 }
 
 class Talk implements Conversation, Deadline {
@@ -123,7 +113,15 @@ class Talk implements Conversation, Deadline {
     else this.ws.terminate();
   }
 
-  heard(data: RawData, isBinary: boolean): void {
+  heard(data: unknown, isBinary: boolean): void {
+    try {
+      this.#hear(data, isBinary);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #hear(data: unknown, isBinary: boolean): void {
     if (this.#closeBy !== undefined) return;
     this.pinged();
     if (this.#isTooMany()) return this.refuse("rate-limited");
@@ -144,13 +142,14 @@ class Talk implements Conversation, Deadline {
   }
 
   /** A fault of ours, a store that does not answer: it ends this conversation and no other. */
-  failed(error: unknown): void {
+  #failed(error: unknown): void {
     this.#needs.metrics.faults.inc();
     this.#needs.logger.error({ err: error }, "fault");
     this.refuse("internal");
   }
 
-  broken(error: Error): void {
+  /** Too large a frame, reserved bits, bad UTF-8: ws closes by itself with the right code. */
+  broken(error: unknown): void {
     this.#needs.logger.debug({ err: error }, "feed socket broke the rules of WebSocket");
   }
 
@@ -338,7 +337,7 @@ function framed(text: string): Buffer {
   return lastFrame;
 }
 
-function frameFrom(data: RawData): UpFrame | undefined {
+function frameFrom(data: unknown): UpFrame | undefined {
   // With the default binary type a text message is one Buffer.
   if (!Buffer.isBuffer(data)) return undefined;
   try {
