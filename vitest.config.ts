@@ -12,6 +12,7 @@ const whole = {
   fileParallelism: false,
   maxWorkers: 1,
   testTimeout: 120_000,
+  expect: { poll: { timeout: 10_000 } },
   hookTimeout: 120_000,
 } as const;
 

@@ -64,8 +64,8 @@ export function SheetGrid(props: {
     // What was does not change with the next commit.
     past ? undefined : mirror,
     spreadsheetId,
-    async () => {
-      const viewport = wanted && (await (past ?? copy).viewport(sheet.sheetId, wanted));
+    async () => wanted && (past ?? copy).viewport(sheet.sheetId, wanted),
+    (viewport) => {
       if (wanted && viewport) setLoaded({ range: wanted, viewport });
     },
     [sheet.sheetId, wanted, past],

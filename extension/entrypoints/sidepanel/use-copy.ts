@@ -6,43 +6,41 @@ import type { LookedAt } from "../../queries/queries.ts";
 const SHOWN_CHANGES = 500;
 
 /**
- * Reads something of the mirror now and after each commit. While a read runs, further commits are answered by one more
- * read: a flood of changes costs as many reads as can be shown. Without a mirror it is read once, for what is read stays.
+ * Reads something of the mirror now and after each commit, and shows it. While a read runs, further commits are answered by
+ * one more read: a flood of changes costs as many reads as can be shown. What was read for another view (its `deps` have
+ * changed since) is not shown, however late it comes. Without a mirror it is read once, for what is read stays.
  */
-export function useReading(
+export function useReading<Found>(
   mirror: LookedAt | undefined,
   spreadsheetId: string,
-  read: (notice: Notice | undefined) => Promise<void>,
+  read: () => Promise<Found>,
+  show: (found: Found) => void,
   deps: readonly unknown[],
 ): void {
   useEffect(() => {
     let isGone = false;
     let isReading = false;
-    let waiting: Notice | undefined;
-    const run = async (notice: Notice | undefined): Promise<void> => {
-      if (isReading) {
-        // A new copy outweighs whatever else was waiting.
-        if (notice && (!waiting || notice.what !== "changes")) waiting = notice;
-        return;
-      }
+    let isStale = false;
+    const run = async (): Promise<void> => {
+      isStale = true;
+      if (isReading) return;
       isReading = true;
       try {
-        await read(notice);
+        while (isStale && !isGone) {
+          isStale = false;
+          const found = await read();
+          if (!isGone) show(found);
+        }
       } catch (error) {
         // What was being read when the view went away may fail: its mirror may be closed.
         if (!isGone) throw error;
       } finally {
         isReading = false;
       }
-      if (waiting && !isGone) {
-        const next = waiting;
-        waiting = undefined;
-        await run(next);
-      }
     };
-    void run(undefined);
+    void run();
     const stop = mirror?.subscribe((notice) => {
-      if (notice.spreadsheetId === spreadsheetId) void run(notice);
+      if (notice.spreadsheetId === spreadsheetId) void run();
     });
     return () => {
       isGone = true;
@@ -54,13 +52,12 @@ export function useReading(
 
 export function useSpreadsheet(mirror: LookedAt, spreadsheetId: string): HeldSpreadsheet | undefined {
   const [spreadsheet, setSpreadsheet] = useState<HeldSpreadsheet>();
-  const read = async (): Promise<void> => {
-    const next = await mirror.of(spreadsheetId).sheets();
+  const show = (next: HeldSpreadsheet | undefined): void => {
     // Its cursor moves with every change; what is shown of it seldom does.
     const shown = next && { ...next, cursor: undefined };
     setSpreadsheet((held) => (JSON.stringify(held) === JSON.stringify(shown) ? held : shown));
   };
-  useReading(mirror, spreadsheetId, read, []);
+  useReading(mirror, spreadsheetId, () => mirror.of(spreadsheetId).sheets(), show, []);
   return spreadsheet;
 }
 
