@@ -8,7 +8,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { openStore, type Store } from "../store/store.ts";
 import { createSqliteLog } from "./engines/sqlite.ts";
 import { appendTo, entryAfter, headAfter } from "./log.contract.ts";
-import { DamagedError, partsOf, type ChangeLog } from "./log.ts";
+import { DamagedError, HeadMovedError, partsOf, type ChangeLog, type Head } from "./log.ts";
+import { diceOf } from "../testing/testing.ts";
 
 let folder: string;
 let path: string;
@@ -154,6 +155,83 @@ test("the floor is the new one after a trim, whatever a guest wrote meanwhile", 
   const error = await log.readAfter("sheet-1", await log.floor("sheet-1"), 1).catch((e: unknown) => e);
   expect([await log.floor("sheet-1"), error instanceof DamagedError]).toEqual([2, false]);
 });
+
+/** A spreadsheet with a state to trim for, and a log that is long enough to need a turn to be put in its place. */
+async function longLog(): Promise<Head> {
+  const head = await appendTo(log, "sheet-1", "a", "b", "c");
+  await log.saveState("sheet-1", { head, lines: ["s"] });
+  for (let n = 0; n < 3; n += 1) await appendTo(log, "sheet-1", "x".repeat(300_000));
+  const [guest, opened] = open("guest");
+  await guest.create("another");
+  opened.close();
+  return (await log.head("sheet-1"))!;
+}
+test.each(["trim", "restart"] as const)(
+  "what is acknowledged while a %s gives a turn stays, whatever a guest wrote before",
+  async (work) => {
+    const head = await longLog();
+    const working = work === "trim" ? log.trim("sheet-1", 3) : log.restart("sheet-1");
+    const entry = entryAfter(head, ["acknowledged"]);
+    await log.append([{ spreadsheetId: "sheet-1", expected: head, entry }]);
+    await working;
+    await allTidy();
+    openAnew();
+    const after = await log.head("sheet-1");
+    expect(after).toMatchObject({ seq: head.seq + 1, chain: entry.chain });
+    const next = entryAfter(after!, ["next"]);
+    await log.append([{ spreadsheetId: "sheet-1", expected: after!, entry: next }]);
+    await allTidy();
+    expect([lost, faults, await log.head("sheet-1")]).toEqual([undefined, [], headAfter(after!, next)]);
+  },
+);
+
+test("no desk comes into a new life that was written while damage was looked for", async () => {
+  const head = await longLog();
+  const restarting = log.restart("sheet-1");
+  await log.append([{ spreadsheetId: "sheet-1", expected: head, desk: '{"of":"the life before"}' }]);
+  await restarting;
+  expect(await log.desk("sheet-1")).toBeUndefined();
+  openAnew();
+  expect(await log.desk("sheet-1")).toBeUndefined();
+});
+
+test("a spreadsheet that a guest removed and added again has the new log", async () => {
+  const old = await appendTo(log, "sheet-1", "removed");
+  const [guest, opened] = open("guest");
+  await guest.erase("sheet-1");
+  const fresh = await guest.create("sheet-1");
+  opened.close();
+  expect(fresh.epoch).not.toBe(old.epoch);
+  expect([await log.create("sheet-1"), await log.head("sheet-1")]).toEqual([fresh, fresh]);
+  expect(await log.readAfter("sheet-1", 0, 1_000)).toEqual([]);
+});
+
+test.each(["runs", "starts later"])(
+  "what a guest gives up as damaged begins new lives, whether the relay %s",
+  async (when) => {
+    await appendTo(log, "sheet-1", "one", "two");
+    const before = await appendTo(log, "sheet-1", "three");
+    await appendTo(log, "sheet-2", "x");
+    const lives: string[] = [];
+    log.follow(
+      () => {},
+      (spreadsheetId) => lives.push(spreadsheetId),
+    );
+    store.db.exec("UPDATE journal SET frames = CAST('#' || substr(frames, 2) AS BLOB) WHERE id = 2");
+    if (when === "starts later") store.close();
+    const [guest, opened] = open("guest");
+    await guest.erase("sheet-2");
+    opened.close();
+    if (when === "runs") await log.create("sheet-9");
+    else openAnew();
+    const after = (await log.head("sheet-1"))!;
+    expect([lost, after.seq, after.epoch === before.epoch]).toEqual([1, 2, false]);
+    expect(lives.includes("sheet-1")).toBe(when === "runs");
+    // It is told once.
+    openAnew();
+    expect([lost, await log.head("sheet-1")]).toEqual([undefined, after]);
+  },
+);
 
 test("posts are forgotten also when the clock was ahead for a while", async () => {
   let n = 0;
@@ -398,3 +476,79 @@ test("what is lost when a row is taken up anew is told of once, and the log goes
   expect((await appendTo(log, "sheet-1", "three")).seq).toBe(2);
   expect([lost, lives.length]).toEqual([undefined, 2]);
 });
+
+test.each([41, 86, 101, ...Array.from({ length: 16 }, (_, n) => n)])(
+  "housekeeping, commands, ends and kills in any order take nothing away (%i)",
+  async (seed) => {
+    const roll = diceOf(seed);
+    const ids = ["sheet-1", "sheet-2"];
+    const known = new Map<string, { head: Head; texts: string[] }>();
+    for (const id of ids) known.set(id, { head: await log.create(id), texts: [] });
+    let working: Promise<unknown>[] = [];
+    const same = (is: unknown, should: unknown): void => expect(is).toEqual(should);
+    /** Goes on beside what comes next: a kill may cut it off, and a new life make a state useless. */
+    const beside = (work: Promise<unknown>): void => {
+      const at = store;
+      const isNoFault = (error: unknown): boolean => !at.db.isOpen || error instanceof HeadMovedError;
+      working.push(work.catch((error: unknown) => (isNoFault(error) ? undefined : Promise.reject(error))));
+      working.at(-1)?.catch(() => undefined);
+    };
+    const ended = async (): Promise<void> => {
+      await Promise.all(working);
+      working = [];
+    };
+    const compare = async (): Promise<void> => {
+      for (const [id, { head, texts }] of known) {
+        expect([id, await log.head(id)]).toEqual([id, head]);
+        for (let seq = await log.floor(id); seq < head.seq;) {
+          const entries = await log.readAfter(id, seq, 1 + roll(500_000));
+          const from = entries[0]?.firstSeq ?? 0;
+          const read = entries.flatMap(({ json }) => partsOf(json));
+          expect(read).toEqual(texts.slice(from - 1, from - 1 + read.length));
+          expect(from + read.length - 1).toBeGreaterThan(seq);
+          seq = from + read.length - 1;
+        }
+      }
+    };
+    for (let step = 0; step < 150; step += 1) {
+      clock += roll(300);
+      const id = ids[roll(4) === 0 ? 1 : 0] ?? "";
+      const one = known.get(id)!;
+      const what = roll(28);
+      if (what < 9) {
+        const entry = entryAfter(one.head, [`${step} ${"x".repeat(roll(3) === 0 ? 300_000 : 300)}`]);
+        await log.append([{ spreadsheetId: id, expected: one.head, entry, desk: `{"step":${step}}` }]);
+        one.head = headAfter(one.head, entry);
+        one.texts.push(...partsOf(entry.json));
+      } else if (what === 9) beside(log.tidy());
+      else if (what < 13) beside(log.saveState(id, { head: one.head, lines: ["s".repeat(200_000)] }));
+      else if (what < 18) beside(log.trim(id, Math.max(0, one.head.seq - roll(8))));
+      else if (what === 18) beside(log.forgetPosts(clock));
+      else if (what < 23) {
+        const [guest, opened] = open("guest");
+        await guest.create(`other-${step}`);
+        if (roll(2) === 0) await guest.erase(`other-${roll(step + 1)}`);
+        opened.close();
+      } else if (what === 23) {
+        const before = one.head;
+        one.head = (await log.restart(id))!;
+        same(one.head, { ...before, epoch: one.head.epoch });
+        same([await log.desk(id), (await log.state(id))?.head], [undefined, one.head]);
+      } else if (what < 26) {
+        openAnew();
+        await ended();
+      } else if (what === 26) {
+        await ended();
+        await log.close();
+        openAnew();
+      } else {
+        await ended();
+        await compare();
+      }
+      for (let turns = roll(2); turns > 0; turns -= 1) await turn();
+    }
+    await ended();
+    await compare();
+    expect([lost, faults]).toEqual([undefined, []]);
+  },
+);

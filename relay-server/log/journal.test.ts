@@ -13,6 +13,7 @@ import { createSqliteLog } from "./engines/sqlite.ts";
 import { appendTo, entryAfter, headAfter } from "./log.contract.ts";
 import { DamagedError, DiskFullError, partsOf, type ChangeLog, type Entry, type Head } from "./log.ts";
 import { packPrints, printOf } from "./prints.ts";
+import { diceOf } from "../testing/testing.ts";
 
 let folder: string;
 let path: string;
@@ -105,11 +106,7 @@ test("a desk that a relay before this one wrote as a text within the row is read
 
 test("at any moment, after any end, the log says what was appended, and so does a guest", async () => {
   const ids = ["sheet-1", "sheet-2", "sheet-3"];
-  let dice = 7;
-  const roll = (sides: number): number => {
-    dice = (Math.imul(dice, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-    return (dice >>> 8) % sides;
-  };
+  const roll = diceOf(7);
   const expected = new Map<string, { head: Head; chains: string[]; texts: string[]; desk: string; posts: string[] }>();
   for (const id of ids)
     expected.set(id, { head: await log.create(id), chains: [FIRST_CHAIN], texts: [], desk: "", posts: [] });

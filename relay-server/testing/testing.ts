@@ -251,3 +251,14 @@ export async function greet(url: string, token: string): Promise<FeedClient> {
 /** The texts of the cells in every `changes` frame, with their seqs. */
 export const seqsOf = (frames: readonly DownFrame[]): number[] =>
   frames.flatMap((frame) => (frame.kind === "changes" ? frame.changes.map((change) => change.seq) : []));
+
+/** Rolls whole numbers from 0 to below `sides`, the same ones for the same seed (mulberry32: one roll tells nothing of the next). */
+export function diceOf(seed: number): (sides: number) => number {
+  let state = seed;
+  return (sides) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % sides;
+  };
+}

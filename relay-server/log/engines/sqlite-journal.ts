@@ -81,9 +81,11 @@ type Needs = {
   move: (loose: LooseEnd, end: LogEnd) => void;
   /** Told of rows that were added to the log's own, and their bytes, before the loose end forgets where it began. */
   onSettled: (loose: LooseEnd, rows: number, bytes: number) => void;
+  /** Told of damaged commits that are given up, in the transaction that drops their rows. */
+  onForgone: (commits: number) => void;
 };
 
-export function createJournal(db: DatabaseSync, { entries: rows, records, move, onSettled }: Needs) {
+export function createJournal(db: DatabaseSync, { entries: rows, records, move, onSettled, onForgone }: Needs) {
   const sql = {
     add: db.prepare(
       "INSERT INTO journal (id, at, taken_at, crc, posts_crc, parts, records, prints, frames) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -377,7 +379,9 @@ export function createJournal(db: DatabaseSync, { entries: rows, records, move, 
       if (at === 0) {
         dropped = Math.min(through, first + DROP_ROWS - 1) + 1;
         // Posts whose changes were lost are not remembered as taken.
-        for (const id of damaged) if (id < dropped) sql.disown.run(id);
+        const forgone = [...damaged].filter((id) => id < dropped);
+        for (const id of forgone) sql.disown.run(id);
+        if (forgone.length > 0) onForgone(forgone.length);
         sql.keepPosts.run(dropped - 1);
         sql.drop.run(dropped - 1);
         sql.settled.run(String(dropped - 1));

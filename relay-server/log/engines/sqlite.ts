@@ -39,7 +39,7 @@ type Record = {
 };
 
 /** Entries of a spreadsheet since they were joined last, and up to where that was. */
-type Untidy = { record: Record; count: number; from: number };
+type Untidy = { readonly spreadsheetId: string; count: number; from: number };
 
 /** About what a commit writes beside what it brings, in bytes: the end of a table. */
 const BYTES_OF_A_COMMIT = 2 * 4_096;
@@ -69,15 +69,18 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     entries,
     records,
     move({ key, spreadsheetId }, end) {
-      const record = find(spreadsheetId);
-      if (record?.key === key) records.set({ ...rowOf(record), ...end });
+      const record = current({ key, spreadsheetId });
+      if (record) records.set({ ...rowOf(record), ...end });
     },
     onSettled({ spreadsheetId, key, before }, count, bytes) {
       store.wrote(bytes);
       const noted = untidy.get(key);
-      const record = find(spreadsheetId);
       if (noted) noted.count += count;
-      else if (record) untidy.set(key, { record, count, from: before.seq });
+      else untidy.set(key, { spreadsheetId, count, from: before.seq });
+    },
+    onForgone(count) {
+      // The relay has told its readers of them already, or begins new lives when it sees this.
+      if (needs.as === "guest") sql.setMeta.run("forgone", String(forgone() + count));
     },
   });
   const states = createStateRows(db);
@@ -86,6 +89,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     dropDesk: db.prepare("DELETE FROM desks WHERE spreadsheet_key = ?"),
     meta: db.prepare("SELECT value FROM meta WHERE name = ?"),
     setMeta: db.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"),
+    dropMeta: db.prepare("DELETE FROM meta WHERE name = ?"),
   };
   const held = new Map<string, Record>();
   let foreign = store.foreignWrites();
@@ -124,7 +128,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     }
     for (const { spreadsheetId } of records.keys()) {
       const record = find(spreadsheetId);
-      if (record) untidy.set(record.key, { record, count: JOIN_AFTER, from: record.floor.seq });
+      if (record) untidy.set(record.key, { spreadsheetId, count: JOIN_AFTER, from: record.floor.seq });
     }
   }
 
@@ -144,11 +148,16 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     }
   }
 
-  /** Takes up what is in the journal; answers how many of its rows are not as they were written. */
+  /** Commits of which a guest came upon no more than damaged rows, when it put the others in their place. */
+  function forgone(): number {
+    return Number(sql.meta.get("forgone")?.["value"] ?? 0);
+  }
+
+  /** Takes up what is in the journal; answers how many of its rows are not as they were written, or were given up. */
   function takeUp(): number {
     const broken = journal.load(Number(sql.meta.get("commits")?.["value"] ?? 0));
     commits = Math.max(journal.last, posts.lastId());
-    return broken;
+    return broken + forgone();
   }
 
   function renewEpochs(): void {
@@ -163,6 +172,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       }
       records.set({ ...rowOf(record), epoch });
     }
+    sql.dropMeta.run("forgone");
     held.clear();
   }
 
@@ -176,6 +186,15 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
     const record: Record = { key, spreadsheetId, head: { epoch, seq, chain }, floor };
     held.set(spreadsheetId, record);
     return record;
+  }
+
+  /**
+   * The record as it is now, unless it was erased. Who has left the others a turn, or is about to write, asks: what another
+   * process wrote takes the place of every record that is held, and from then on only those that are found anew grow.
+   */
+  function current({ key, spreadsheetId }: Pick<Record, "key" | "spreadsheetId">): Record | undefined {
+    const record = find(spreadsheetId);
+    return record?.key === key ? record : undefined;
   }
 
   /** Its row: that one ends where what is settled ends. */
@@ -266,7 +285,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   }
 
   /** Undefined when what is missing was erased by another process, which is no damage. */
-  function guarded<T>({ spreadsheetId, key }: Record, afterSeq: number, work: () => T): T | undefined {
+  function guarded<T>(record: Record, afterSeq: number, work: () => T): T | undefined {
     try {
       return work();
     } catch (error) {
@@ -274,10 +293,10 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       if (!isCorrupt && !(error instanceof DamagedError)) throw error;
       if (store.foreignWrites() !== foreign) {
         lookAnew();
-        if (find(spreadsheetId)?.key !== key) return undefined;
+        if (!current(record)) return undefined;
       }
       if (!isCorrupt) throw error;
-      throw new DamagedError(spreadsheetId, "record", afterSeq, undefined, { cause: error });
+      throw new DamagedError(record.spreadsheetId, "record", afterSeq, undefined, { cause: error });
     }
   }
 
@@ -315,7 +334,8 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   return {
     async create(spreadsheetId) {
       const found = find(spreadsheetId);
-      if (found) return found.head;
+      // Another process may have erased it, and made it anew.
+      if (found && store.foreignWrites() === foreign) return found.head;
       const { head, isNew } = write(() => {
         const existing = find(spreadsheetId);
         if (existing) return { head: existing.head, isNew: false };
@@ -471,22 +491,29 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       if (!found || !state) return;
       await whereRoom(() => settleOf(found));
       const last = entries.endBefore(found.key, Math.min(throughSeq, state.head.seq));
-      if (!last || last.seq <= found.floor.seq) return;
       // First nobody may read it any more, then it goes piece by piece.
-      write(() => records.set({ ...rowOf(found), floor: last }));
-      const current = find(spreadsheetId);
-      if (current?.key === found.key) current.floor = last;
-      await inSlices(() => ({ more: entries.dropThrough(found.key, last.seq, DROP_ROWS) === DROP_ROWS }));
+      const trimmed = write(() => {
+        const record = current(found);
+        if (!last || !record || last.seq <= record.floor.seq) return undefined;
+        records.set({ ...rowOf(record), floor: last });
+        return { record, last };
+      });
+      if (!trimmed) return;
+      trimmed.record.floor = trimmed.last;
+      await inSlices(() => ({ more: entries.dropThrough(found.key, trimmed.last.seq, DROP_ROWS) === DROP_ROWS }));
     },
     async kept(spreadsheetId) {
       const found = find(spreadsheetId);
       if (!found) return undefined;
       await whereRoom(() => settleOf(found));
-      return {
-        bytes: entries.bytes(found.key),
-        floor: found.floor.seq,
-        stateSeq: states.find(found.key)?.head.seq ?? 0,
-      };
+      const record = current(found);
+      return (
+        record && {
+          bytes: entries.bytes(record.key),
+          floor: record.floor.seq,
+          stateSeq: states.find(record.key)?.head.seq ?? 0,
+        }
+      );
     },
     async dueThrough(spreadsheetId, moment, maxBytes) {
       const found = find(spreadsheetId);
@@ -516,25 +543,28 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
         await settleOf(longest, true);
         return true;
       }
-      const due: { record: Record; noted: Untidy }[] = [];
+      const due: { key: number; noted: Untidy }[] = [];
       for (const [key, noted] of untidy) {
         if (noted.count < JOIN_AFTER) continue;
-        const { record } = noted;
-        if (held.get(record.spreadsheetId)?.key !== key && find(record.spreadsheetId)?.key !== key) untidy.delete(key);
-        else if (due.push({ record, noted }) === JOIN_TOGETHER) break;
+        if (due.push({ key, noted }) === JOIN_TOGETHER) break;
       }
       if (due.length === 0) return false;
       const joined = write(
-        () => due.map(({ record, noted }) => entries.join(record, Math.max(noted.from, record.floor.seq))),
+        () =>
+          due.map(({ key, noted }) => {
+            const record = current({ key, spreadsheetId: noted.spreadsheetId });
+            return record && entries.join(record, Math.max(noted.from, record.floor.seq));
+          }),
         "soon",
       );
-      due.forEach(({ record, noted }, at) => {
-        const { through, more } = joined[at] ?? { through: noted.from, more: false };
-        noted.from = through;
-        if (!more) noted.count = 0;
+      due.forEach(({ key, noted }, at) => {
+        const done = joined[at];
+        untidy.delete(key);
+        if (!done) return;
+        noted.from = done.through;
+        if (!done.more) noted.count = 0;
         // The others first, so that a busy spreadsheet does not keep them waiting.
-        untidy.delete(record.key);
-        untidy.set(record.key, noted);
+        untidy.set(key, noted);
       });
       return true;
     },
@@ -551,24 +581,24 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
         if (damage && damage.throughSeq === undefined) floor = { seq: found.head.seq, chain: "" };
         seq = Math.max(through, floor.seq, seq + 1);
       }
-      const isMoved = floor !== found.floor;
-      const chain = entries.endBefore(found.key, floor.seq)?.chain ?? found.head.chain;
+      // What came meanwhile is put in its place first, so that nothing is left of the desk that came with it either.
+      await settleAll();
+      while (!journal.isSettled(journal.last)) settleSlice(false);
       write(() => {
+        const record = current(found);
         // Another process erased it meanwhile.
-        if (find(spreadsheetId)?.key !== found.key) return;
+        if (!record) return;
         const epoch = needs.randomId();
-        const row = rowOf(found);
-        records.set({ ...row, epoch, floor: isMoved ? { seq: floor.seq, chain } : floor });
+        const chain = entries.endBefore(found.key, floor.seq)?.chain ?? record.head.chain;
+        const isMoved = floor.seq > record.floor.seq;
+        records.set({ ...rowOf(record), epoch, floor: isMoved ? { seq: floor.seq, chain } : record.floor });
         sql.dropDesk.run(found.key);
-        states.setEmpty(found.key, { ...found.head, epoch });
+        states.setEmpty(found.key, { ...record.head, epoch });
       });
       held.delete(spreadsheetId);
-      // Nor is a desk left that came while damage was looked for.
-      const loose = journal.looseEnd(found.key);
-      if (loose) loose.desk = undefined;
       tellLife(spreadsheetId);
       mayHaveOrphans = true;
-      if (isMoved) {
+      if (floor !== found.floor) {
         await inSlices(() => ({ more: entries.dropThrough(found.key, floor.seq, DROP_ROWS) === DROP_ROWS }));
       }
       return find(spreadsheetId)?.head;
