@@ -12,7 +12,7 @@ import { ConfigError, LISTENING_FILE, readConfig, urlOf, type Config } from "./c
 import { createSqliteLog } from "./log/engines/sqlite.ts";
 import type { ChangeLog } from "./log/log.ts";
 import { salvageStore } from "./salvage/salvage.ts";
-import { openStore, StoreError, storeErrorOf } from "./store/store.ts";
+import { openStore, StoreError, storeErrorOf, StoreInUseError, type Durability, type Store } from "./store/store.ts";
 import { VERSION } from "./version.ts";
 
 /** What a person can put right: said on stderr, exit code 1. */
@@ -225,7 +225,7 @@ async function onStore<T>(path: string, work: () => T | Promise<T>): Promise<T> 
 async function withTools(work: (tools: Tools) => Promise<void>): Promise<void> {
   const config = readConfig(process.env, process.cwd());
   const path = storePath(config);
-  const store = openStore(path, config.durability);
+  const store = openBeside(path, config.durability);
   try {
     await onStore(path, () => {
       const access = createAccess({ store: createSqliteAccessStore(store), now: () => Date.now() });
@@ -240,6 +240,17 @@ async function withTools(work: (tools: Tools) => Promise<void>): Promise<void> {
     });
   } finally {
     store.close();
+  }
+}
+
+function openBeside(path: string, durability: Durability): Store {
+  try {
+    return openStore(path, durability, "guest");
+  } catch (error) {
+    if (!(error instanceof StoreInUseError)) throw error;
+    throw new Complaint(
+      `A relay of an older version runs on ${path}. Stop it and start this version's relay, which updates the store; then try again. Nothing was done.`,
+    );
   }
 }
 

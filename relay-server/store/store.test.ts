@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openStore, StoreError, storeErrorOf } from "./store.ts";
+import { migrations } from "./migrations.ts";
+import { holdStore, openStore, STORE_VERSION, StoreError, storeErrorOf, StoreInUseError } from "./store.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -44,4 +46,21 @@ test("a store that cannot be reached says which, and why", () => {
   expect(String(error)).toContain(`${path} cannot be opened, read or written (EEXIST`);
   const folderItself = thrownBy(() => openStore(folder, "full"));
   expect(folderItself).toBeInstanceOf(StoreError);
+});
+
+test("a command updates no store under the relay of an older version", () => {
+  const path = join(folder, "sheetwire.db");
+  const old = new DatabaseSync(path);
+  old.exec(migrations[0] ?? "");
+  old.exec("PRAGMA user_version = 1");
+  const versionNow = () => old.prepare("PRAGMA user_version").get()?.["user_version"];
+  const letGo = holdStore(path);
+  expect(thrownBy(() => openStore(path, "full", "guest"))).toBeInstanceOf(StoreInUseError);
+  expect(versionNow()).toBe(1);
+  letGo();
+  openStore(path, "full", "guest").close();
+  expect(versionNow()).toBe(STORE_VERSION);
+  // Nothing is held back any more.
+  holdStore(path)();
+  old.close();
 });

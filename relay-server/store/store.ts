@@ -59,27 +59,35 @@ export type Store = {
 /** What this program writes; a database says which it has. */
 export const STORE_VERSION = migrations.length;
 
-/** Opens (and where needed makes or updates) the database at `path`. The file is readable by its owner alone. */
-export function openStore(path: string, durability: Durability): Store {
+/**
+ * Opens (and where needed makes or updates) the database at `path`. The file is readable by its owner alone. A guest works
+ * beside the relay; where one of an older version runs, the store is not updated under it, and StoreInUseError says so.
+ */
+export function openStore(path: string, durability: Durability, as: "owner" | "guest" = "owner"): Store {
   let db: DatabaseSync | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true });
     db = new DatabaseSync(path, { timeout: 5_000 });
-    return useStore(db, path, durability);
+    return useStore(db, path, durability, as);
   } catch (error) {
     db?.close();
     throw storeErrorOf(path, error) ?? error;
   }
 }
 
-function useStore(db: DatabaseSync, path: string, durability: Durability): Store {
+function useStore(db: DatabaseSync, path: string, durability: Durability, as: "owner" | "guest"): Store {
   const transact = transactionsOf(db);
   chmodSync(path, 0o600);
   db.exec("PRAGMA journal_mode = WAL");
   db.exec(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
   db.exec("PRAGMA journal_size_limit = 67108864");
   db.exec("PRAGMA cache_size = -32768");
-  transact(() => migrate(db, path));
+  const letGo = as === "guest" && versionOf(db) < STORE_VERSION ? holdStore(path) : undefined;
+  try {
+    transact(() => migrate(db, path));
+  } finally {
+    letGo?.();
+  }
   const mark = openMark(`${path}.mark`);
   let written = 0;
   let isFull = false;
@@ -164,8 +172,10 @@ export function holdStore(path: string): () => void {
   return () => lock.close();
 }
 
+const versionOf = (db: DatabaseSync): number => Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
+
 function migrate(db: DatabaseSync, path: string): void {
-  const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
+  const version = versionOf(db);
   if (version > migrations.length) {
     throw new StoreTooNewError(
       `${path} was written by a newer Sheetwire (store version ${version}, this one knows ${migrations.length}). Update Sheetwire, or restore an older backup.`,
