@@ -90,8 +90,9 @@ spreadsheet
   .addOption(asJson)
   .action(async (spreadsheetId: string, { yes, json }: { yes?: boolean; json?: boolean }) => {
     await withTools(async ({ access, log }) => {
-      if (!access.isKnown(spreadsheetId)) throw unknown(spreadsheetId);
       const head = await log.head(spreadsheetId);
+      // A log without access is what a removal left that was interrupted.
+      if (!access.isKnown(spreadsheetId) && !head) throw unknown(spreadsheetId);
       const loss = `the log of ${head?.seq ?? 0} changes, the relay's copy, ${access.devices(spreadsheetId).length} devices and every key of ${spreadsheetId}`;
       if (!yes) await askBefore(`This erases ${loss}. The spreadsheet at Google stays as it is.`);
       access.removeSpreadsheet(spreadsheetId);

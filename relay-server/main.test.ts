@@ -1,7 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { CONNECTION_PREFIX, connectionSchema } from "@sheetwire/shared/protocol";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createAccess } from "./access/access.ts";
+import { createSqliteAccessStore } from "./access/engines/sqlite.ts";
+import { migrations } from "./store/migrations.ts";
+import { holdStore, openStore } from "./store/store.ts";
 import { household, type Household, type RunningRelay } from "./testing/process.ts";
 import { bearer, greet, seqsOf, sheetsPost, signed } from "./testing/testing.ts";
 
@@ -130,6 +135,63 @@ test("the command works beside a running relay, and a revoked device's socket is
   const page = await fetch(`${relay.url}/v1/spreadsheets/sheet-1/changes`, bearer(reborn.token));
   expect(await page.json()).toMatchObject({ seq: 0, changes: [] });
   expect(relay.said()).not.toContain('"level":"error"');
+}, 60_000);
+
+test("a spreadsheet that was removed and added again at once begins empty, in a new life", async () => {
+  const relay = await house.relay();
+  const { ingestKey, token } = await letIn("sheet-1");
+  await whenKnown(relay, "sheet-1", token);
+  const url = `${relay.url}/v1/spreadsheets/sheet-1`;
+  expect((await fetch(`${url}/posts`, signed(ingestKey, sheetsPost("Removed")))).status).toBe(202);
+  const first = await greet(relay.url, token);
+  first.say({ kind: "watch", spreadsheetId: "sheet-1" });
+  const { epoch } = await first.until("watching");
+  expect((await house.sheetwire(["spreadsheet", "remove", "sheet-1", "--yes"])).code).toBe(0);
+  const again = await letIn("sheet-1");
+
+  const client = await greet(relay.url, again.token);
+  client.say({ kind: "watch", spreadsheetId: "sheet-1" });
+  const watching = await client.until("watching");
+  expect([watching.seq, watching.epoch === epoch]).toEqual([0, false]);
+  for (const what of ["snapshot", "changes?since=0"]) {
+    const text = await (await fetch(`${url}/${what}`, bearer(again.token))).text();
+    expect([what, text.includes("Removed"), text.includes(`"seq":0`)]).toEqual([what, false, true]);
+  }
+  expect((await fetch(`${url}/posts`, signed(again.ingestKey, sheetsPost("Anew")))).status).toBe(202);
+  expect(await client.until("changes")).toMatchObject({ changes: [{ seq: 1, spreadsheet: { title: "Anew" } }] });
+  expect((await first.closed).code).toBe(4401);
+  expect(relay.said()).not.toContain('"level":"error"');
+}, 60_000);
+
+test("a newer command leaves the store of an older relay alone, and says what to do", async () => {
+  const path = join(house.folder, "data", "sheetwire.db");
+  const letGo = holdStore(path);
+  const old = new DatabaseSync(path);
+  old.exec(`${migrations[0] ?? ""}; PRAGMA user_version = 1`);
+  old.close();
+  const refused = await house.sheetwire(["spreadsheet", "list"]);
+  expect([refused.code, refused.out]).toEqual([1, ""]);
+  expect(refused.err).toMatch(
+    /^A relay of an older version runs on .*Stop it and start this version's relay.*Nothing was done\.$/m,
+  );
+  letGo();
+  expect(await house.sheetwire(["spreadsheet", "list"])).toMatchObject({ code: 0, err: "" });
+}, 60_000);
+
+test("a removal that was interrupted is ended by the same command", async () => {
+  const relay = await house.relay();
+  const { ingestKey, token } = await letIn("sheet-1");
+  await whenKnown(relay, "sheet-1", token);
+  const url = `${relay.url}/v1/spreadsheets/sheet-1/posts`;
+  expect((await fetch(url, signed(ingestKey, sheetsPost("Ledger")))).status).toBe(202);
+  await relay.kill("SIGTERM");
+  // As it stands between the two steps of a removal.
+  const store = openStore(join(house.folder, "data", "sheetwire.db"), "full");
+  createAccess({ store: createSqliteAccessStore(store), now: () => Date.now() }).removeSpreadsheet("sheet-1");
+  store.close();
+  expect(await json(["spreadsheet", "remove", "sheet-1", "--yes"])).toMatchObject({ removed: true, changes: 1 });
+  const twice = await house.sheetwire(["spreadsheet", "remove", "sheet-1", "--yes"]);
+  expect([twice.code, twice.err]).toEqual([1, expect.stringContaining("not known")]);
 }, 60_000);
 
 test("SIGTERM and SIGINT end it cleanly: readers are told, the exit code is 0, its address is taken down", async () => {
