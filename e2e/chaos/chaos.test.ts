@@ -19,3 +19,8 @@ test("what was refused while the disk was full is there once it is taken", async
   // Where nothing may be mounted it says so.
   expect(totals.skipped ?? totals.refused["507"]).toBeTruthy();
 }, 300_000);
+
+test("commands beside the relay take nothing away, also when it is killed meanwhile", async () => {
+  const totals = await runChaos({ rounds: 3, seed: 2, fault: "commands" });
+  expect(totals).toMatchObject({ ok: true, rounds: 3, lost: 0, doubled: 0, holes: 0, unnoticed: 0, refetches: 0 });
+}, 300_000);

@@ -2,6 +2,7 @@
 import type { House } from "../house.ts";
 import type { Scene, Totals } from "../chaos.ts";
 import { clock } from "./clock.ts";
+import { commands } from "./commands.ts";
 import { flip, truncate } from "./damage.ts";
 import { disk } from "./disk.ts";
 import { fds } from "./fds.ts";
@@ -25,6 +26,9 @@ export type Fault = {
   readonly judge?: (totals: Totals) => boolean;
 };
 
-export const faults = { kill, power, disk, truncate, flip, clock, fds, stall } satisfies Record<string, Fault>;
+export const faults = { kill, power, disk, truncate, flip, clock, fds, stall, commands } satisfies Record<
+  string,
+  Fault
+>;
 export type FaultName = keyof typeof faults;
 export const faultNames = Object.keys(faults) as FaultName[];
