@@ -56,10 +56,11 @@ export function createHttp({
     serverFactory: (handler) => {
       // Node would refuse both by itself, without a word.
       const server = createServer({ ...TIMEOUTS, requireHostHeader: false }, (request, response) => {
+        // Not the server's own, which gives every socket of the feed a timer that is soon of no use. For each request anew:
+        // Node takes it away when one follows another.
+        request.socket.setTimeout(stalledMs);
         if (lacksHost(request)) return refuseBeforeRouting(request, response, "The header Host is missing.");
         if (!isStopping() && frontDoor?.(request, response)) return;
-        // Not the server's own, which gives every socket of the feed a timer that is soon of no use.
-        request.socket.setTimeout(stalledMs);
         handler(request, response);
       });
       server.on("checkExpectation", (request, response) =>

@@ -180,3 +180,29 @@ test("more posts at once than one spreadsheet may have waiting are refused with 
   const again = posts[answers.findIndex((answer) => !answer.ok)];
   expect((await again?.())?.ok).toBe(true);
 });
+
+test(
+  "a connection whose posts are answered and that takes none of the answers is let go",
+  { timeout: 60_000 },
+  async () => {
+    const impatient = await openRelay({ stalledMs: 1_000 });
+    const known = letIn(impatient, "sheet-1");
+    const { headers, body } = signed(known.ingestKey, sheetsPost("title"));
+    const posts = Buffer.from(`${headersOf(headers, Buffer.byteLength(body))}${String(body)}`.repeat(100));
+    const socket = createConnection(Number(new URL(impatient.url).port), "127.0.0.1");
+    let isClosed = false;
+    socket.on("close", () => (isClosed = true));
+    socket.on("error", () => (isClosed = true));
+    // Nothing of it is read, until the relay reads no further either.
+    try {
+      for (let at = 0; at < 1_000 && socket.writableLength < 1024 * 1024 && !isClosed; at += 1) {
+        socket.write(posts);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      await soon(() => expect(isClosed).toBe(true));
+    } finally {
+      socket.destroy();
+      await impatient.stop();
+    }
+  },
+);
