@@ -69,8 +69,9 @@ export function changesRoute({ log, streams }: Needs): Route {
       const [epoch = "", seq = "", chain = ""] = parsed.data.split(":");
       cursor = { epoch, seq: Number(seq), chain };
     } else if (z.object({ since: z.string() }).safeParse(query).success) {
-      const seq = querySchema.parse(query).since;
-      const chain = await log.chainAt(spreadsheetId, seq);
+      const { since: seq, epoch } = querySchema.parse(query);
+      // A number of another life of the log is no place in this one.
+      const chain = (epoch ?? head.epoch) === head.epoch ? await log.chainAt(spreadsheetId, seq) : undefined;
       if (chain === undefined) return { ok: false, code: "history-gone" };
       cursor = { epoch: head.epoch, seq, chain };
     }

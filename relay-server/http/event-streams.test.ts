@@ -74,6 +74,19 @@ test("an event stream begins where it stands and brings what comes, with ids to 
   expect(again.events[0]?.id).toBe(last);
 });
 
+test("an event stream from a place in another life of the log is refused, as a page is", async () => {
+  await learn(relay, id, ...filled([["a"]]), typed("b"));
+  const before = await relay.log.head(id);
+  const after = await relay.log.restart(id);
+  await learn(relay, id, typed("c"), typed("d"), typed("e"), typed("f"));
+  for (const accept of ["application/json", "text/event-stream"]) {
+    const gone = await follow({ accept }, `?since=${before?.seq}&epoch=${before?.epoch}`);
+    expect(gone.answer.statusCode).toBe(410);
+  }
+  const stream = await follow({}, `?since=${before?.seq}&epoch=${after?.epoch}`);
+  await soon(() => expect(stream.seqs()).toEqual([4, 5, 6, 7]));
+});
+
 test("a change larger than a frame is a refetch event, and its id resumes behind it", async () => {
   await learn(relay, id, ...filled([["a"]]));
   const stream = await follow();
