@@ -226,6 +226,26 @@ describe("refusals over HTTP", () => {
     },
   );
 
+  test("who offers to speak another protocol than HTTP/1.1 is answered in this one", async () => {
+    const offer = { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c", "http2-settings": "AAMAAABkAAQAAP__" };
+    const asked = async (path: string, more: object): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        const { body, ...options } = { body: "", ...more };
+        const asking = request(`${relay.url}${path}`, { agent: false, ...options }, (answer) => {
+          resolve(answer.statusCode);
+          asking.destroy();
+        });
+        asking.on("error", reject).end(body);
+      });
+    const { headers } = bearer(token, offer);
+    expect(await asked(of("/status"), { headers })).toBe(200);
+    const other = letIn(relay, "sheet-offered");
+    const post = signed(other.ingestKey, sheetsPost("Offered"));
+    const length = { "content-length": Buffer.byteLength(post.body) };
+    const posted = { ...post, headers: { ...post.headers, ...offer, ...length } };
+    expect(await asked("/v1/spreadsheets/sheet-offered/posts", posted)).toBe(202);
+  });
+
   test("queries that make no sense are malformed, with what would", async () => {
     for (const path of [
       "/digests",

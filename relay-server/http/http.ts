@@ -55,14 +55,17 @@ export function createHttp({
   const app = fastify({
     serverFactory: (handler) => {
       // Node would refuse both by itself, without a word.
-      const server = createServer({ ...TIMEOUTS, requireHostHeader: false }, (request, response) => {
-        // Not the server's own, which gives every socket of the feed a timer that is soon of no use. For each request anew:
-        // Node takes it away when one follows another.
-        request.socket.setTimeout(stalledMs);
-        if (lacksHost(request)) return refuseBeforeRouting(request, response, "The header Host is missing.");
-        if (!isStopping() && frontDoor?.(request, response)) return;
-        handler(request, response);
-      });
+      const server = createServer(
+        { ...TIMEOUTS, requireHostHeader: false, shouldUpgradeCallback: asksForWebSocket },
+        (request, response) => {
+          // Not the server's own, which gives every socket of the feed a timer that is soon of no use. For each request anew:
+          // Node takes it away when one follows another.
+          request.socket.setTimeout(stalledMs);
+          if (lacksHost(request)) return refuseBeforeRouting(request, response, "The header Host is missing.");
+          if (!isStopping() && frontDoor?.(request, response)) return;
+          handler(request, response);
+        },
+      );
       server.on("checkExpectation", (request, response) =>
         refuseBeforeRouting(request, response, "Nothing can be expected here but 100-continue."),
       );
@@ -150,6 +153,10 @@ const TIMEOUTS = {
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 2_000,
 };
+
+/** Whoever offers another protocol, as some do with each request (`h2c`), is answered in this one (RFC 9110, section 7.8). */
+const asksForWebSocket = ({ headers }: IncomingMessage): boolean =>
+  (headers.upgrade ?? "").split(",").some((one) => one.trim().toLowerCase() === "websocket");
 
 /** Not HTTP, or its headers did not come in time: there is no request to answer in the usual way. */
 function refuseNoHttp(error: Error & { code?: string }, socket: Duplex): void {
