@@ -154,9 +154,13 @@ const TIMEOUTS = {
   connectionsCheckingInterval: 2_000,
 };
 
-/** Whoever offers another protocol, as some do with each request (`h2c`), is answered in this one (RFC 9110, section 7.8). */
-const asksForWebSocket = ({ headers }: IncomingMessage): boolean =>
-  (headers.upgrade ?? "").split(",").some((one) => one.trim().toLowerCase() === "websocket");
+/**
+ * Whoever offers another protocol, as some do with each request (`h2c`), is answered in this one (RFC 9110, section 7.8). So is
+ * who asks while answers to what was asked before are on their way: these would come into the middle of the other protocol.
+ */
+const asksForWebSocket = ({ headers, socket }: IncomingMessage): boolean =>
+  (headers.upgrade ?? "").split(",").some((one) => one.trim().toLowerCase() === "websocket") &&
+  !(socket as { _httpMessage?: unknown })._httpMessage;
 
 /** Not HTTP, or its headers did not come in time: there is no request to answer in the usual way. */
 function refuseNoHttp(error: Error & { code?: string }, socket: Duplex): void {

@@ -448,6 +448,54 @@ test("a refused upgrade is let go, whatever its other end does, and keeps no rel
   expect(isStopped).toBe(true);
 });
 
+test("an upgrade that was asked for before the answer to a post is there is none, and both have an answer in turn", async () => {
+  const { ingestKey } = letIn(relay, "sheet-2");
+  const { headers, body } = signed(ingestKey, sheetsPost("Ledger"));
+  const head = Object.entries({ ...headers, "Content-Length": Buffer.byteLength(body) }).map(
+    ([name, value]) => `${name}: ${value}`,
+  );
+  const post = `POST /v1/spreadsheets/sheet-2/posts HTTP/1.1\r\nHost: x\r\n${head.join("\r\n")}\r\n\r\n${String(body)}`;
+  const upgrade = [
+    "GET /v1/feed HTTP/1.1",
+    "Host: x",
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol: sheetwire.v1",
+    "",
+    "",
+  ].join("\r\n");
+  const socket = connect(Number(new URL(relay.url).port), "127.0.0.1");
+  let heard = "";
+  socket.on("data", (data) => (heard += data.toString("latin1")));
+  const statuses = () => [...heard.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status);
+  socket.write(post + upgrade);
+  await soon(() => expect(statuses()).toEqual(["202", "404"]));
+  // Once they are given it may.
+  socket.write(upgrade);
+  await soon(() => expect(statuses()).toEqual(["202", "404", "101"]));
+  socket.destroy();
+});
+
+test("a refused upgrade behind answers that nobody takes keeps no relay from stopping", async () => {
+  const another = await openRelay();
+  const socket = connect(Number(new URL(another.url).port), "127.0.0.1");
+  socket.on("error", () => {});
+  socket.pause();
+  // Asked all at once, since the relay reads no further while answers wait; too many for any network on the way.
+  const asks = 1_400;
+  socket.write("GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(asks));
+  await soon(() => expect(another.lines.some((line) => line.includes("openapi.json"))).toBe(true));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  socket.write("GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const stopped = another.stop().then(() => true);
+  const isStopped = await Promise.race([stopped, new Promise((resolve) => setTimeout(() => resolve(false), 12_000))]);
+  socket.destroy();
+  expect(isStopped).toBe(true);
+});
+
 test("one socket whose many watches resume at once is not called too slow while it reads", async () => {
   const cells = Array.from({ length: 5 }, () => ["x".repeat(49_000)]);
   const large = { kind: "cells" as const, sheetId: 7, at: { row: 0, column: 0 }, cells };
