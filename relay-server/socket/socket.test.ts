@@ -1,6 +1,7 @@
 import { connect } from "node:net";
+import { text as textOf } from "node:stream/consumers";
 import { limits } from "@sheetwire/shared/limits";
-import { refusals } from "@sheetwire/shared/protocol";
+import { problemSchema, refusals } from "@sheetwire/shared/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import {
@@ -446,6 +447,29 @@ test("a refused upgrade is let go, whatever its other end does, and keeps no rel
   const isStopped = await Promise.race([stopped, new Promise((resolve) => setTimeout(() => resolve(false), 12_000))]);
   for (const socket of sockets) socket.destroy();
   expect(isStopped).toBe(true);
+});
+
+test("an upgrade that is not well asked for is refused with a problem document, and told the version", async () => {
+  const right = {
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol": "sheetwire.v1",
+  };
+  for (const [method, wrong] of [
+    ["GET", { "Sec-WebSocket-Version": "12" }],
+    ["GET", { "Sec-WebSocket-Key": "short" }],
+    ["GET", { "Sec-WebSocket-Protocol": "sheetwire.v1, sheetwire.v1" }],
+    ["POST", {}],
+  ] as const) {
+    const socket = connect(Number(new URL(relay.url).port), "127.0.0.1");
+    const lines = Object.entries({ ...right, ...wrong }).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.write(
+      `${method} /v1/feed HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${lines.join("")}\r\n`,
+    );
+    const [head = "", body = ""] = (await textOf(socket)).split("\r\n\r\n");
+    expect(head).toMatch(/^HTTP\/1\.1 400 .*application\/problem\+json.*Sec-WebSocket-Version: 13/s);
+    expect(problemSchema.parse(JSON.parse(body)).code).toBe("malformed");
+  }
 });
 
 test("an upgrade that was asked for before the answer to a post is there is none, and both have an answer in turn", async () => {

@@ -46,6 +46,7 @@ export function createFeed(needs: FeedNeeds): Feed {
     perMessageDeflate: false,
     handleProtocols: (offered) => (offered.has(FEED_SUBPROTOCOL) ? FEED_SUBPROTOCOL : false),
   });
+  server.on("wsClientError", (error, socket) => refuse(socket, "malformed", `${error.message}.`));
   const stopListening = access.onChange(() => {
     for (const conversation of conversations) conversation.checkAccess();
   });
@@ -100,6 +101,6 @@ function refuse(socket: Duplex, code: RefusalCode, detail?: string): void {
   // Nobody reads it any more, so its end would never be seen.
   socket.once("finish", destroy);
   socket.end(
-    `HTTP/1.1 ${problem.status} Refused\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${problem.status} Refused\r\nContent-Type: application/problem+json\r\nSec-WebSocket-Version: 13\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }
