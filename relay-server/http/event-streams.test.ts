@@ -227,3 +227,28 @@ test("access that changes again and again while a revoked stream's goodbye is st
   }
   expect(uncaught).toEqual([]);
 });
+
+test.each([
+  ["a reader that goes", (socket: Socket) => void socket.destroy()],
+  ["a token that is revoked", () => void relay.access.revokeDevice(id, deviceId)],
+] as const)("%s while the log is looked at opens no stream", async (_name, meanwhile) => {
+  await learn(relay, id, ...filled([["a"]]));
+  const head = relay.log.head.bind(relay.log);
+  const looked = vi.spyOn(relay.log, "head").mockImplementationOnce(async (spreadsheetId) => {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return head(spreadsheetId);
+  });
+  const socket = connect(Number(new URL(relay.url).port), "127.0.0.1");
+  let heard = "";
+  socket.on("data", (data) => (heard += data.toString()));
+  const lines = ["Host: x", `Authorization: Bearer ${token}`, "Accept: text/event-stream"];
+  socket.write(`GET /v1/spreadsheets/${id}/changes HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
+  await soon(() => expect(looked).toHaveBeenCalled());
+  meanwhile(socket);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await learn(relay, id, typed("secret"));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect((await relay.metrics.watches.get()).values[0]?.value ?? 0).toBe(0);
+  expect(heard).not.toContain("secret");
+  socket.destroy();
+});

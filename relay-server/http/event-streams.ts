@@ -43,6 +43,8 @@ export function createEventStreams(needs: {
 
   return {
     open(response, spreadsheetId, cursor, deviceId) {
+      // Gone while the log was looked at: nothing would tell of its end again.
+      if (response.destroyed) return;
       response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no" });
       response.flushHeaders();
       const end = (code: RefusalCode): void => {
@@ -92,12 +94,14 @@ export function createEventStreams(needs: {
           }),
         end,
       };
-      fanOut.join(spreadsheetId, cursor, reader);
       response.on("close", () => {
         if (!open.delete(stream)) return;
         metrics.watches.dec();
         fanOut.leave(spreadsheetId, reader);
       });
+      // Revoked meanwhile, which was told before this stream was there.
+      if (!access.isGood(deviceId)) return end("unauthorized");
+      fanOut.join(spreadsheetId, cursor, reader);
     },
     stop() {
       clearInterval(heartbeat);
