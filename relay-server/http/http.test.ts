@@ -567,6 +567,29 @@ describe("the snapshot", () => {
     expect((await get(of("/snapshot"))).status).toBe(200);
   });
 
+  test("breaks off when its reader's token is revoked", async () => {
+    const one = letIn(relay, "sheet-revoked");
+    const rows = Array.from({ length: 20_000 }, (_, row) => [`${row} `.repeat(200)]);
+    await learn(relay, "sheet-revoked", ...filled(rows, { columns: 1 }));
+    const faults = async (): Promise<number> => (await relay.metrics.faults.get()).values[0]?.value ?? 0;
+    const before = await faults();
+    for (const encoding of ["identity", "gzip"]) {
+      const device = relay.access.addDevice("sheet-revoked", encoding, ["read"])!;
+      const url = `${relay.url}/v1/spreadsheets/sheet-revoked/snapshot`;
+      const headers = { "accept-encoding": encoding };
+      const [going, other] = await Promise.all([device, one].map(({ token: own }) => fetch(url, bearer(own, headers))));
+      const reader = going!.body!.getReader();
+      await reader.read();
+      relay.access.revokeDevice("sheet-revoked", device.deviceId);
+      const toTheEnd = async (): Promise<void> => {
+        while (!(await reader.read()).done);
+      };
+      await expect(toTheEnd()).rejects.toThrow("terminated");
+      expect(parse(await other!.text()).rows.at(-1)?.fromRow).toBeGreaterThan(19_000);
+    }
+    expect(await faults()).toBe(before);
+  });
+
   test("is never older than the place from which changes follow, also when contents are again what they were", async () => {
     const one = letIn(relay, "sheet-again");
     const take = async (): Promise<number> => {

@@ -1,6 +1,6 @@
 /** The HTTP server: bounds, refusals and what is told of every request. It knows no feature: routes are handed in. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { Duplex } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import { limits } from "@sheetwire/shared/limits";
 import { problemOf, refusals, type RefusalCode } from "@sheetwire/shared/protocol";
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
@@ -227,11 +227,12 @@ function serve(app: FastifyInstance, route: Route, access: Access): void {
     },
     handler: async (request, reply) => {
       const { headers, query } = request;
+      const device = devices.get(request);
       const answer = await route.handle({
         params: paramsOf(request),
         query,
         headers,
-        device: devices.get(request),
+        device,
       });
       if (!answer.ok) return refuse(reply, answer);
       if ("takeOver" in answer) {
@@ -243,6 +244,7 @@ function serve(app: FastifyInstance, route: Route, access: Access): void {
         answer.takeOver(reply.raw);
         return reply;
       }
+      if (device && typeof answer.body !== "string") endWithDevice(answer.body, device, access);
       return reply
         .code(answer.status ?? 200)
         .type(answer.type ?? "application/json; charset=utf-8")
@@ -250,6 +252,15 @@ function serve(app: FastifyInstance, route: Route, access: Access): void {
         .send(answer.body);
     },
   });
+}
+
+/** A token that is revoked reads no further, also of what it was let in to: the answer breaks off. */
+function endWithDevice(body: Readable, { deviceId }: Device, access: Access): void {
+  const look = (): void => {
+    if (!access.isGood(deviceId)) body.destroy();
+  };
+  body.once("close", access.onChange(look));
+  look();
 }
 
 function paramsOf(request: FastifyRequest): Readonly<Record<string, string>> {
