@@ -276,3 +276,31 @@ test("the feed's address follows the relay's, path and encryption included", () 
   expect(feedUrl("https://relay.example.org")).toBe("wss://relay.example.org/v1/feed");
   expect(feedUrl("http://127.0.0.1:8080/base/")).toBe("ws://127.0.0.1:8080/base/v1/feed");
 });
+
+test("a link is up only for whom the relay has answered its watch, and follows it since", async () => {
+  const answers = new Map<string, (frame: DownFrame) => void>();
+  let isFailing = false;
+  answer = (frame, say, socket) => {
+    if (frame.kind !== "watch") politely(frame, say, socket);
+    else if (frame.spreadsheetId === "sheet-one") say(watching("sheet-one", 7));
+    else if (isFailing) say({ kind: "refused", code: "internal", spreadsheetId: "sheet-two" });
+    else answers.set(frame.spreadsheetId, say);
+  };
+  const connection = connect();
+  const [one, two] = [watcher("sheet-one"), watcher("sheet-two")];
+  connection.watch(one);
+  connection.watch(two);
+  // Welcome came, and frames of another spreadsheet; of this one nothing yet.
+  await expect.poll(() => one.last()?.state).toBe("up");
+  expect(two.links.map((link) => link.state)).not.toContain("up");
+  answers.get("sheet-two")?.(watching("sheet-two", 7));
+  await expect.poll(() => two.last()?.state).toBe("up");
+  // The relay cannot read its log any more: it ends this watch alone, and whatever is said of others is no word of this one.
+  isFailing = true;
+  answers.get("sheet-two")?.({ kind: "refused", code: "internal", spreadsheetId: "sheet-two" });
+  await expect.poll(() => two.last()?.state).toBe("connecting");
+  answers.get("sheet-two")?.({ kind: "pong" });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(two.last()?.state).toBe("connecting");
+  expect(one.last()?.state).toBe("up");
+});

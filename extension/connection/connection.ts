@@ -19,7 +19,10 @@ import { waitBefore } from "@sheetwire/shared/retry";
 
 export type Refused = { code: RefusalCode; nextStep: NextStep };
 
-/** How the link stands. `heardAt` is when the relay said anything last, in milliseconds by this machine's clock. */
+/**
+ * How the link stands. `up`: the relay has answered the watch, and follows it since. `heardAt` is when the relay said anything last, in
+ * milliseconds by this machine's clock.
+ */
 export type Link = {
   state: "connecting" | "up" | "refused";
   heardAt: number | undefined;
@@ -72,7 +75,8 @@ const PAUSE_MOST_MS = 15_000;
 const REFUSED_AGAIN_MS = 60_000;
 const OPEN = 1;
 
-type Held = { watcher: Watcher; refusedAt?: number; refused?: Refused; stopRetry?: () => void };
+/** `isFollowed`: the relay has answered the watch, and not ended it since. Until then nobody would hear of a change. */
+type Held = { watcher: Watcher; isFollowed: boolean; refusedAt?: number; refused?: Refused; stopRetry?: () => void };
 
 export function createConnection(relayUrl: string, client: string, needs: ConnectionNeeds): Connection {
   const watches = new Map<string, Held>();
@@ -91,7 +95,7 @@ export function createConnection(relayUrl: string, client: string, needs: Connec
 
   const linkOf = (held: Held): Link => {
     const no = held.refused ?? refused;
-    const state = no ? "refused" : isWelcomed ? "up" : "connecting";
+    const state = no ? "refused" : isWelcomed && held.isFollowed ? "up" : "connecting";
     return { state, heardAt, clockAheadMs, ...(no ? { refused: no } : {}) };
   };
   const tellAll = (): void => {
@@ -163,7 +167,11 @@ export function createConnection(relayUrl: string, client: string, needs: Connec
       onRefused(frame);
       return;
     }
-    if (frame.kind !== "pong") watches.get(frame.spreadsheetId)?.watcher.onFrame(frame);
+    const held = frame.kind === "pong" ? undefined : watches.get(frame.spreadsheetId);
+    if (held && frame.kind !== "pong") {
+      if (frame.kind === "watching") held.isFollowed = true;
+      held.watcher.onFrame(frame);
+    }
     tellAll();
   }
 
@@ -180,6 +188,7 @@ export function createConnection(relayUrl: string, client: string, needs: Connec
     }
     const held = watches.get(frame.spreadsheetId);
     if (!held) return;
+    held.isFollowed = false;
     if (no.nextStep === "start-afresh") {
       held.watcher.onFrame({ kind: "refetch", spreadsheetId: frame.spreadsheetId, reason: frame.code });
     } else if (no.nextStep === "redial" || no.nextStep === "retry-later") {
@@ -237,6 +246,7 @@ export function createConnection(relayUrl: string, client: string, needs: Connec
   function ended(code: number, isOurs = false): void {
     socket = undefined;
     isWelcomed = false;
+    for (const one of watches.values()) one.isFollowed = false;
     stopPing?.();
     stopDeadline?.();
     stopPing = stopDeadline = undefined;
@@ -267,7 +277,7 @@ export function createConnection(relayUrl: string, client: string, needs: Connec
 
   return {
     watch(watcher) {
-      const held: Held = { watcher };
+      const held: Held = { watcher, isFollowed: false };
       watches.set(watcher.spreadsheetId, held);
       if (socket && isWelcomed) sayWatch(watcher);
       else if (!socket && !stopPause) dial();

@@ -200,6 +200,7 @@ export async function startSync(spreadsheetId: string, needs: SyncNeeds): Promis
     if (isStopped) return;
     clearQueue();
     phase = "asking";
+    setFacts({ behindBy: behind() });
     watch.again();
   }
 
