@@ -188,7 +188,8 @@ export function createWriter(
     try {
       await fold();
     } catch (error) {
-      letGo();
+      // In turn: a commit that is under way goes on with what it began with.
+      await inTurn(async () => letGo());
       if (!isStopped) needs.onCheckpointFailed(error);
     }
   }
@@ -213,11 +214,9 @@ export function createWriter(
     });
     if (!start || isStopped) return;
     const folded = await checkpoint(database, spreadsheetId, start.image, () => isStopped || held !== start.held);
-    if (!folded) {
-      if (held === start.held) letGo();
-      return;
-    }
     await inTurn(async () => {
+      if (!folded && held === start.held) letGo();
+      if (!folded) return;
       if (isStopped || held !== start.held || !since) return;
       const { tail, image } = start.held;
       const next = await folded.show(start.weight);
@@ -229,7 +228,7 @@ export function createWriter(
       since = undefined;
       blocks.clear();
     });
-    await sweep(database, spreadsheetId);
+    if (folded) await sweep(database, spreadsheetId);
   }
 
   const snapshotNeeds: SnapshotNeeds = {
