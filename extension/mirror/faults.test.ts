@@ -340,3 +340,19 @@ test("a checkpoint that fails while a commit is under way takes nothing from it"
   }
   expect(refused).toEqual([]);
 });
+
+test("what is committed while a checkpoint runs is folded too when changes pause", async () => {
+  const { mirror, name } = await holding(numbered(20_000));
+  const copy = mirror.of(S1);
+  for (let row = 0; row < 20_000; row += 500) {
+    await copy.take([cells(row / 500 + 2, row, [["x"]])], cursorAt(row / 500 + 2));
+  }
+  const folding = copy.checkpoint();
+  await copy.take([cells(42, 0, [["during"]])], cursorAt(42));
+  await copy.take([cells(43, 0, [["later"]])], cursorAt(43));
+  await folding;
+  const raw = await new Dexie(name).open();
+  const foldedTo = async (): Promise<number> => ((await raw.table("copies").get(S1)) as { cursor: Cursor }).cursor.seq;
+  await expect.poll(foldedTo).toBe(43);
+  raw.close();
+});

@@ -196,13 +196,18 @@ export function createWriter(
 
   function fold(): Promise<void> {
     clearTimeout(timer);
-    folding ??= foldNow().finally(() => (folding = undefined));
+    folding ??= foldNow();
     return folding;
   }
 
   async function foldNow(): Promise<void> {
-    await alone("checkpoint", database.name, spreadsheetId, foldAlone);
-    if (held && held.image.operations > mostOperations(held.image)) scheduleCheckpoint();
+    try {
+      await alone("checkpoint", database.name, spreadsheetId, foldAlone);
+    } finally {
+      folding = undefined;
+    }
+    // What came meanwhile began no checkpoint of its own.
+    if (held && held.tail.changes > 0) scheduleCheckpoint();
   }
 
   async function foldAlone(): Promise<void> {
