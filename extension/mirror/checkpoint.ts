@@ -3,6 +3,7 @@ import { BlockWriter, rowsOfBlock } from "./block-writer.ts";
 import { Blocks } from "./blocks.ts";
 import {
   blocksOfPlace,
+  isSame,
   logFrom,
   type CopyRecord,
   type GridRecord,
@@ -73,7 +74,7 @@ export async function checkpoint(
       settled<CopyRecord | undefined>(copies.get(spreadsheetId)),
       settled<GridRecord[]>(grids.index("copy").getAll(copy)),
     ]);
-    if (record?.revision !== revision || record.shown !== copy) {
+    if (!isSame(record, image)) {
       giveUp(transaction);
       await done;
       throw new Error("The copy was replaced meanwhile.");
@@ -232,7 +233,7 @@ async function clearLeftovers(database: MirrorDatabase, spreadsheetId: string, i
   const transaction = database.begin(["copies", "packed"], "readwrite");
   const done = committed(transaction);
   const record = await settled<CopyRecord | undefined>(transaction.objectStore("copies").get(spreadsheetId));
-  const isCurrent = record?.revision === image.revision;
+  const isCurrent = isSame(record, image);
   if (isCurrent) {
     for (const { operations, place, nextBlock } of image.sheets.values()) {
       if (operations > 0 && place !== NO_PLACE)

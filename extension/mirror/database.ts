@@ -19,9 +19,7 @@ export type CopyRecord = {
   cursor?: Cursor;
   /** A copy that is being fetched, whether it is the shown one or not. */
   arriving?: { copy: string; head: SnapshotHead; etag?: string };
-  /** Counts copies, so that each has a name of its own. */
-  copies: number;
-  /** Counts what happened to the lists of pieces, so that readers notice. */
+  /** Counts what happened to the lists of pieces of the shown copy, so that readers notice. */
   revision: number;
   /** The seq from which on the log tells all that happened to the copy. */
   historyFrom: number;
@@ -32,6 +30,12 @@ export type CopyRecord = {
   /** When it was followed last, in milliseconds since 1970. */
   usedAt: number;
 };
+
+/** Whether the lists in the store are those that an image in memory was made of. */
+export const isSame = (
+  record: CopyRecord | undefined,
+  held: { readonly copy: string; readonly revision: number },
+): record is CopyRecord => record?.shown === held.copy && record.revision === held.revision;
 
 /** One sheet of one copy at the last checkpoint. */
 export type GridRecord = {

@@ -356,3 +356,31 @@ test("what is committed while a checkpoint runs is folded too when changes pause
   await expect.poll(foldedTo).toBe(43);
   raw.close();
 });
+
+test("a spreadsheet that was forgotten and copied anew is read anew by whoever held the copy before", async () => {
+  const { mirror, name } = await holding(numbered(600));
+  const reader = (await open(name)).of(S1);
+  expect((await reader.viewport(0, { ...all, endRowIndex: 1 }))?.rows).toEqual([[0, "row 0"]]);
+  await mirror.of(S1).forget();
+  await mirror
+    .of(S1)
+    .startSnapshot({ ...headOf(1, 1), epoch: "e2" })
+    .then(async (writer) => {
+      await writer.putLine(lineOf({ sheetId: 0, fromRow: 0, rows: [["another life"]] }));
+      await writer.finish();
+    });
+  expect((await reader.viewport(0, all))?.rows).toEqual([["another life"]]);
+  expect((await reader.sheets())?.cursor?.epoch).toBe("e2");
+});
+
+test("a writer that held a copy before it was forgotten and copied anew writes nothing over the new one", async () => {
+  const { mirror, name } = await holding(numbered(600));
+  const other = (await open(name)).of(S1);
+  await other.take([cells(2, 0, [["old life"]])], cursorAt(2));
+  await mirror.of(S1).forget();
+  const writer = await mirror.of(S1).startSnapshot({ ...headOf(2, 1), epoch: "e2" });
+  await writer.putLine(lineOf({ sheetId: 0, fromRow: 0, rows: [["another life"]] }));
+  await writer.finish();
+  await expect(other.take([cells(3, 0, [["old life"]])], cursorAt(3))).rejects.toThrow(GapError);
+  expect(await mirror.of(S1).cursor()).toEqual(cursorAt(2, "e2"));
+});

@@ -61,14 +61,14 @@ export function startSnapshot(needs: SnapshotNeeds, head: SnapshotHead, etag?: s
     const copies = transaction.objectStore("copies");
     const grids = transaction.objectStore("grids");
     const held = await settled<CopyRecord | undefined>(copies.get(spreadsheetId));
-    const count = (held?.copies ?? 0) + 1;
-    const copy = `${spreadsheetId}/${count}`;
+    // Never given twice: a reader may still hold the copy of a record that was deleted since, and counts begin anew.
+    const copy = `${spreadsheetId}/${crypto.randomUUID()}`;
     const arriving = { copy, head, ...(etag === undefined ? {} : { etag }) };
     // What broke off is not continued; a first copy that is not whole is replaced.
     const dropped = [...(held?.dropped ?? [])];
     if (held?.arriving) dropped.push(...(await dropGrids(grids, held.arriving.copy)));
     if (held && !held.whole) dropped.push(...(await dropGrids(grids, held.shown)));
-    if (held?.whole) copies.put({ ...held, copies: count, arriving, dropped } satisfies CopyRecord);
+    if (held?.whole) copies.put({ ...held, arriving, dropped } satisfies CopyRecord);
     else {
       copies.put({
         spreadsheetId,
@@ -76,7 +76,6 @@ export function startSnapshot(needs: SnapshotNeeds, head: SnapshotHead, etag?: s
         shown: copy,
         whole: false,
         arriving,
-        copies: count,
         revision: (held?.revision ?? 0) + 1,
         historyFrom: head.seq,
         dropped,

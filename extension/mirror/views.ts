@@ -1,7 +1,7 @@
 import { BrokenBlockError } from "../packed/packed.ts";
 import { Blocks } from "./blocks.ts";
 import type { TailWeight } from "./checkpoint.ts";
-import { logFrom, type CopyRecord, type GridRecord, type LogRecord, type MirrorDatabase } from "./database.ts";
+import { isSame, logFrom, type CopyRecord, type GridRecord, type LogRecord, type MirrorDatabase } from "./database.ts";
 import type { BlockOf, Image, SheetImage, StoredBlock } from "./image/image.ts";
 import { imageOf } from "./image/records.ts";
 import { startReading } from "./locks.ts";
@@ -43,7 +43,7 @@ async function loadNews(
   ]);
   if (!record) return undefined;
   // The lists of a copy that is arriving grow without being counted.
-  if (held && record.whole && record.revision === held.revision) return { record, base: undefined, news: news ?? [] };
+  if (held && record.whole && isSame(record, held)) return { record, base: undefined, news: news ?? [] };
   const [grids, tail] = await Promise.all([
     settled<GridRecord[]>(transaction.objectStore("grids").index("copy").getAll(record.shown)),
     record.cursor ? after(record.cursor.seq) : [],

@@ -5,7 +5,7 @@ import { applyWithWords } from "./applying.ts";
 import { Blocks } from "./blocks.ts";
 import { checkpoint, type TailWeight } from "./checkpoint.ts";
 import { cursorIn } from "./cursor.ts";
-import { logFrom, type CopyRecord, type LogEntry, type LogRecord, type MirrorDatabase } from "./database.ts";
+import { isSame, logFrom, type CopyRecord, type LogEntry, type LogRecord, type MirrorDatabase } from "./database.ts";
 import { withRoom } from "./eviction.ts";
 import { GapError, MismatchError } from "./faults.ts";
 import type { Image } from "./image/image.ts";
@@ -131,9 +131,9 @@ export function createWriter(
         entries.push(await applyWithWords(change, { image: held.image, blocks, seed }));
       }
       if (seq !== cursor.seq) throw new GapError(`The changes end at ${seq}, the cursor says ${cursor.seq}.`);
-      const { revision } = held.record;
+      const { image } = held;
       const entry = { spreadsheetId, first: at.seq + 1, last: seq, cursor, entries, bytes: weightOf(entries) };
-      await withRoom(database, spreadsheetId, needs.now, () => commit(revision, entry));
+      await withRoom(database, spreadsheetId, needs.now, () => commit(image, entry));
       held.image.cursor = cursor;
       held.tail.bytes += entry.bytes;
       held.tail.changes += entries.length;
@@ -151,7 +151,7 @@ export function createWriter(
   }
 
   /** One small record in one transaction, if nobody else has written meanwhile. */
-  async function commit(revision: number, entry: LogRecord): Promise<void> {
+  async function commit(image: Image, entry: LogRecord): Promise<void> {
     const transaction = database.begin(["copies", "log"], "readwrite");
     const done = committed(transaction);
     const added = transaction.objectStore("log").add(entry);
@@ -159,7 +159,7 @@ export function createWriter(
     let hasMoved = false;
     added.onerror = () => (hasMoved = added.error?.name === "ConstraintError");
     asked.onsuccess = () => {
-      hasMoved = asked.result?.revision !== revision;
+      hasMoved = !isSame(asked.result, image);
       if (hasMoved) giveUp(transaction);
       // It need not wait until this has been told that the record is in; where it is not, nothing is committed.
       else transaction.commit();
