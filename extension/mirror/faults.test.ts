@@ -384,3 +384,16 @@ test("a writer that held a copy before it was forgotten and copied anew writes n
   await expect(other.take([cells(3, 0, [["old life"]])], cursorAt(3))).rejects.toThrow(GapError);
   expect(await mirror.of(S1).cursor()).toEqual(cursorAt(2, "e2"));
 });
+
+test("a copy whose lists cannot be read keeps nobody from the others", async () => {
+  const { mirror, name } = await holding(numbered(3));
+  await (await mirror.of("spreadsheet-2").startSnapshot(headOf(1, 0))).finish();
+  const raw = await new Dexie(name).open();
+  const damaged = (grid: { copy: string }): boolean => grid.copy.startsWith(S1);
+  await raw
+    .table("grids")
+    .filter(damaged)
+    .modify({ blocks: new Float64Array(0) });
+  raw.close();
+  expect((await (await open(name)).held()).map(({ spreadsheetId }) => spreadsheetId)).toEqual(["spreadsheet-2"]);
+});

@@ -179,7 +179,14 @@ async function open<C>(
     held: async () => {
       const copies = database.begin(["copies"], "readonly").objectStore("copies");
       const ids = (await settled<IDBValidKey[]>(copies.getAllKeys())).filter((id) => typeof id === "string");
-      const held = await Promise.all(ids.map((id) => of(id).sheets()));
+      // One that cannot be read is fetched anew when it is followed; the others can be shown.
+      const held = await Promise.all(
+        ids.map((id) =>
+          of(id)
+            .sheets()
+            .catch(() => undefined),
+        ),
+      );
       return held.filter((one) => one !== undefined);
     },
     subscribe: notices.subscribe,

@@ -1,4 +1,5 @@
 import "fake-indexeddb/auto";
+import { Dexie } from "dexie";
 import { afterEach, expect, test } from "vitest";
 import type { Change, Cursor, Row, Sheet } from "@sheetwire/shared/protocol";
 import type { SyncFacts } from "@sheetwire/shared/status";
@@ -426,4 +427,45 @@ test("a snapshot whose version is gone is begun again", async () => {
   await expect.poll(relay.seq).toBe(9);
   expect(relay.said.requests.length).toBe(3);
   expect(await relay.cell(0)).toEqual(["new"]);
+});
+
+/** Makes the lists of all that is held name blocks that are in no list of blocks. */
+async function damage(name: string): Promise<void> {
+  const raw = await new Dexie(name).open();
+  await raw
+    .table("grids")
+    .toCollection()
+    .modify({ blocks: new Float64Array(0), pieces: Float64Array.of(7, 0, 2) });
+  raw.close();
+}
+
+test("a copy whose lists cannot be read is fetched anew", async () => {
+  const before = await scripted([snapshot(5, [["a"], ["b"]])]);
+  before.link(up);
+  before.watching(5, false);
+  await expect.poll(before.seq).toBe(5);
+  await before.sync.stop();
+  await damage(before.name);
+  const after = await scripted([snapshot(6, [["c"], ["d"]])], before.name);
+  expect(after.watcher.cursor()).toBeUndefined();
+  after.link(up);
+  after.watching(6, false);
+  await expect.poll(after.facts).toMatchObject({ copy: "whole", storage: undefined });
+  expect(await after.cell()).toEqual(["c"]);
+});
+
+test("a copy that broke off and whose lists cannot be read is begun anew", async () => {
+  const [head, rows] = lines(5, [["a"], ["b"]]);
+  const cut = (): Response => new Response(`${head}\n${rows}\n`, { headers: { etag: '"v1"' } });
+  const before = await scripted([cut]);
+  before.link(up);
+  before.watching(5, false);
+  await expect.poll(() => before.said.requests.length).toBeGreaterThan(1);
+  await before.sync.stop();
+  await damage(before.name);
+  const after = await scripted([snapshot(6, [["c"], ["d"]])], before.name);
+  after.link(up);
+  after.watching(6, false);
+  await expect.poll(after.facts).toMatchObject({ copy: "whole", storage: undefined });
+  expect(await after.cell()).toEqual(["c"]);
 });

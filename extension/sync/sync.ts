@@ -47,9 +47,9 @@ type Batch = { changes: readonly Change[]; chain: string };
 
 /** Starts following one spreadsheet from the cursor of its copy. */
 export async function startSync(spreadsheetId: string, needs: SyncNeeds): Promise<Sync> {
-  let cursor = await needs.copy.cursor();
-  const held = await needs.copy.sheets();
-  let facts: SyncFacts = { link: "connecting", behindBy: 0, copy: held?.whole ? "whole" : "none" };
+  const held = await whatIsHeld(needs.copy);
+  let { cursor } = held;
+  let facts: SyncFacts = { link: "connecting", behindBy: 0, copy: held.isWhole ? "whole" : "none" };
   /** `asking`: a watch was said and its answer is awaited; what comes before it belongs to the watch before. */
   let phase: "asking" | "live" | "fetching" = "asking";
   let queue: Batch[] = [];
@@ -214,7 +214,8 @@ export async function startSync(spreadsheetId: string, needs: SyncNeeds): Promis
     fetching = new AbortController();
     const needed = { fetch: needs.fetch, signal: fetching.signal, after: needs.after };
     try {
-      const part = await needs.copy.continueSnapshot();
+      // What cannot be read is begun anew.
+      const part = await needs.copy.continueSnapshot().catch(() => undefined);
       writer = part?.writer;
       const result = await fetchSnapshot(
         { relayUrl: needs.relayUrl, token: needs.token, spreadsheetId },
@@ -328,6 +329,16 @@ export async function startSync(spreadsheetId: string, needs: SyncNeeds): Promis
       await work;
     },
   };
+}
+
+/** Where the copy stands. One whose lists cannot be read counts as none, for a new one takes its place. */
+async function whatIsHeld(copy: CopyWriter): Promise<{ cursor: Cursor | undefined; isWhole: boolean }> {
+  try {
+    const cursor = await copy.cursor();
+    return { cursor, isWhole: (await copy.sheets())?.whole ?? false };
+  } catch {
+    return { cursor: undefined, isWhole: false };
+  }
 }
 
 /** The time of the last change that says something new; proofs do not count. */
