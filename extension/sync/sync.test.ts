@@ -1,6 +1,6 @@
 import "fake-indexeddb/auto";
 import { Dexie } from "dexie";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import type { Change, Cursor, Row, Sheet } from "@sheetwire/shared/protocol";
 import type { SyncFacts } from "@sheetwire/shared/status";
 import type { Link, SpreadsheetFrame, Watcher } from "../connection/connection.ts";
@@ -468,4 +468,20 @@ test("a copy that broke off and whose lists cannot be read is begun anew", async
   after.watching(6, false);
   await expect.poll(after.facts).toMatchObject({ copy: "whole", storage: undefined });
   expect(await after.cell()).toEqual(["c"]);
+});
+
+test("a store that fails when it is asked where the copy stands after a hole is asked again", async () => {
+  const relay = await scripted([snapshot(5, [["a"], ["b"]])]);
+  relay.link(up);
+  relay.watching(5, false);
+  await expect.poll(relay.facts).toMatchObject({ copy: "whole" });
+  vi.spyOn(relay.copy, "cursor").mockRejectedValueOnce(new DOMException("It failed.", "UnknownError"));
+  relay.changes(edit(7, "behind a hole"));
+  await expect.poll(relay.facts).toMatchObject({ storage: "failed", behindBy: 2 });
+  await expect.poll(() => relay.said.again).toBe(1);
+  relay.watching(7, true);
+  relay.changes(edit(6, "six"), edit(7, "seven"));
+  await expect.poll(relay.facts).toMatchObject({ storage: undefined, behindBy: 0 });
+  expect(await relay.cell()).toEqual(["seven"]);
+  await relay.sync.stop();
 });

@@ -182,17 +182,25 @@ export async function startSync(spreadsheetId: string, needs: SyncNeeds): Promis
 
   async function onTakeFailed(error: unknown): Promise<void> {
     if (error instanceof GapError) {
-      cursor = await needs.copy.cursor();
-      askAgain();
+      try {
+        cursor = await needs.copy.cursor();
+        askAgain();
+      } catch (second) {
+        onStoreFailed(second);
+      }
     } else if (error instanceof MisfitError || error instanceof MismatchError) {
       setFacts({ mismatch: true });
       await fetchCopy();
     } else {
-      // The store failed: nothing of the batch is kept, and the cursor tells the relay from where to send again.
-      phase = "asking";
-      setFacts({ storage: storageTrouble(error) });
-      pauseThen(askAgain);
+      onStoreFailed(error);
     }
+  }
+
+  /** Nothing of the batch is kept, and the cursor tells the relay from where to send again. */
+  function onStoreFailed(error: unknown): void {
+    phase = "asking";
+    setFacts({ storage: storageTrouble(error), behindBy: behind() });
+    pauseThen(askAgain);
   }
 
   /** Says watch again, from the cursor. Until it is answered nothing that comes is looked at. */
