@@ -4,6 +4,7 @@ import { spreadsheetIdSchema } from "@sheetwire/shared/protocol";
 import { openQueries } from "../../queries/queries.ts";
 import { loadSettings } from "../../settings/settings.ts";
 import { shownInAnswerSchema, type Ask } from "../../status/status.ts";
+import { followTab } from "./follow-tab.ts";
 import { NoSheet } from "./no-sheet.tsx";
 import { Panel, PanelTrouble } from "./panel.tsx";
 import "./panel.css";
@@ -21,29 +22,20 @@ async function main(root: HTMLElement): Promise<void> {
   const { mirror } = opened;
   const query = new URLSearchParams(location.search);
   const named = spreadsheetIdSchema.safeParse(query.get("spreadsheet"));
-  const show = async (spreadsheetId: string | undefined): Promise<void> => {
-    if (spreadsheetId !== undefined) {
-      render(<Panel key={spreadsheetId} spreadsheetId={spreadsheetId} mirror={mirror} />, root);
-      return;
-    }
-    const { connections } = await loadSettings();
-    render(
-      <NoSheet held={await mirror.held()} connected={Object.keys(connections)} onChoose={(id) => void show(id)} />,
-      root,
-    );
-  };
+  const tabId = query.get("tab") === null ? undefined : Number(query.get("tab"));
+  const { follow, choose } = followTab({
+    find: () => spreadsheetIn(tabId),
+    show: (spreadsheetId) => render(<Panel key={spreadsheetId} spreadsheetId={spreadsheetId} mirror={mirror} />, root),
+    gather: async () => {
+      const { connections } = await loadSettings();
+      const held = await mirror.held();
+      return () => render(<NoSheet held={held} connected={Object.keys(connections)} onChoose={choose} />, root);
+    },
+  });
   if (named.success) {
-    await show(named.data);
+    choose(named.data);
     return;
   }
-  const tabId = query.get("tab") === null ? undefined : Number(query.get("tab"));
-  let shown: string | undefined;
-  const follow = async (): Promise<void> => {
-    const next = await spreadsheetIn(tabId);
-    if (next !== undefined && next === shown) return;
-    shown = next;
-    await show(next);
-  };
   await follow();
   if (tabId === undefined) browser.tabs.onActivated.addListener(() => void follow());
 }
