@@ -304,3 +304,21 @@ test("a link is up only for whom the relay has answered its watch, and follows i
   expect(two.last()?.state).toBe("connecting");
   expect(one.last()?.state).toBe("up");
 });
+
+test("when hello's token ends, a newer one for the same spreadsheet is not held to be bad", async () => {
+  const connection = connect();
+  const [old, two] = [watcher("sheet-one", { token: "the-old-token-of-sheet-one" }), watcher("sheet-two")];
+  const first = connection.watch(old);
+  connection.watch(two);
+  await expect.poll(() => two.last()?.state).toBe("up");
+  first.stop();
+  const renewed = watcher("sheet-one", { token: "the-new-token-of-sheet-one" });
+  connection.watch(renewed);
+  await expect.poll(() => renewed.last()?.state).toBe("up");
+  // The old token is revoked: the relay ends the conversation that it opened.
+  sockets[0]?.socket.send(JSON.stringify({ kind: "refused", code: "unauthorized" } satisfies DownFrame));
+  sockets[0]?.socket.close(4401);
+  await expect.poll(() => sockets.length).toBe(2);
+  await expect.poll(() => renewed.last()?.state).toBe("up");
+  expect(renewed.links.map((link) => link.state)).not.toContain("refused");
+});

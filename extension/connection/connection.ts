@@ -86,7 +86,8 @@ export function createConnection(relayUrl: string, client: string, needs: Connec
   let heardAt: number | undefined;
   let clockAheadMs: number | undefined;
   let refused: Refused | undefined;
-  let helloOf: string | undefined;
+  /** The watch whose token opened the conversation. It may have been stopped since, and another begun in its place. */
+  let helloOf: Held | undefined;
   let retryAfterMs: number | undefined;
   let stopPause: (() => void) | undefined;
   let stopPing: (() => void) | undefined;
@@ -120,7 +121,7 @@ export function createConnection(relayUrl: string, client: string, needs: Connec
       return;
     }
     socket = next;
-    helloOf = first.watcher.spreadsheetId;
+    helloOf = first;
     const { token } = first.watcher;
     expectWithin(limits.helloWithinMs);
     next.onopen = () => {
@@ -140,6 +141,9 @@ export function createConnection(relayUrl: string, client: string, needs: Connec
   function firstToTry(): Held | undefined {
     return [...watches.values()].find((held) => !held.refused);
   }
+
+  const heldOfHello = (): Held | undefined =>
+    helloOf && watches.get(helloOf.watcher.spreadsheetId) === helloOf ? helloOf : undefined;
 
   function hear(data: unknown): void {
     heardAt = needs.now();
@@ -179,10 +183,11 @@ export function createConnection(relayUrl: string, client: string, needs: Connec
     const no = { code: frame.code, nextStep: refusals[frame.code].nextStep };
     if (frame.spreadsheetId === undefined) {
       retryAfterMs = frame.retryAfterMs;
-      const held = helloOf === undefined ? undefined : watches.get(helloOf);
-      // Hello's token is one watch's token: the others may be good.
-      if (no.nextStep === "ask-for-access" && held) refuse(held, no);
-      else if (no.nextStep !== "redial") refused = no;
+      const held = heldOfHello();
+      // Hello's token is one watch's token: the others may be good, also a newer one for the same spreadsheet.
+      if (no.nextStep === "ask-for-access") {
+        if (held) refuse(held, no);
+      } else if (no.nextStep !== "redial") refused = no;
       tellAll();
       return;
     }
@@ -251,7 +256,7 @@ export function createConnection(relayUrl: string, client: string, needs: Connec
     stopDeadline?.();
     stopPing = stopDeadline = undefined;
     const nextStep = isOurs ? "redial" : nextStepAfterClose(code);
-    const held = helloOf === undefined ? undefined : watches.get(helloOf);
+    const held = heldOfHello();
     if (nextStep === "ask-for-access" && held && !held.refused) {
       refuse(held, { code: "unauthorized", nextStep });
     } else if (nextStep === "ask-user-to-update") {
