@@ -5,7 +5,7 @@ import type { SyncFacts } from "@sheetwire/shared/status";
 import { createConnection } from "../connection/connection.ts";
 import { createKeeper } from "../keeper/keeper.ts";
 import { openInBackground } from "../mirror/mirror.ts";
-import { followSettings, loadSettings, lockSettings } from "../settings/settings.ts";
+import { followSettings, loadSettings, lockSettings, removeConnection } from "../settings/settings.ts";
 import { askSchema, type Tell } from "../status/status.ts";
 import { startSync } from "../sync/sync.ts";
 
@@ -70,6 +70,7 @@ export default defineBackground({
     const keeper = createKeeper({
       mirror: openedMirror,
       settings: loadSettings,
+      disconnect: removeConnection,
       connect: (relayUrl) =>
         createConnection(relayUrl, client, {
           dial: (url, subprotocol) => new WebSocket(url, subprotocol),

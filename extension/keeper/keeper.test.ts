@@ -43,6 +43,7 @@ function start(): Keeper {
     mirror: async () =>
       mirrorIs === "newer" ? { ok: false, why: "newer" } : { ok: true, mirror: { of: copy } as unknown as Mirror },
     settings: async () => settings,
+    disconnect: async (spreadsheetId) => void events.push(`disconnect ${spreadsheetId}`),
     connect: (relayUrl) => {
       events.push(`dial ${relayUrl}`);
       let watches = 0;
@@ -165,9 +166,16 @@ test("a mirror of a newer version is said so, and nothing is dialled", async () 
   expect(events).toEqual([]);
 });
 
-test("forgetting ends the sync before the copy goes", async () => {
+test("forgetting ends the sync before the copy goes, and the setting goes last", async () => {
   const keeper = start();
   await keeper.here(A);
   await keeper.forget(A);
-  expect(without("nudge").slice(2)).toEqual([`stop ${A}`, `hang up ${relay}`, `forget ${A}`]);
+  expect(without("nudge").slice(2)).toEqual([`stop ${A}`, `hang up ${relay}`, `forget ${A}`, `disconnect ${A}`]);
+});
+
+test("where the copy cannot be deleted its setting stays, and whoever asked hears of it", async () => {
+  const keeper = start();
+  mirrorIs = "newer";
+  await expect(keeper.forget(A)).rejects.toThrow("The mirror cannot be opened: newer.");
+  expect(events).toEqual([]);
 });

@@ -14,6 +14,8 @@ import { fetchDigests, type Sync, type SyncNeeds } from "../sync/sync.ts";
 export type KeeperNeeds = {
   mirror: () => Promise<{ ok: true; mirror: Mirror<CopyWriter> } | { ok: false; why: "newer" | "failed" }>;
   settings: () => Promise<Settings>;
+  /** Takes the setting of a spreadsheet away. */
+  disconnect: (spreadsheetId: string) => Promise<void>;
   connect: (relayUrl: string) => Connection;
   startSync: (spreadsheetId: string, needs: SyncNeeds) => Promise<Sync>;
   fetch: SyncNeeds["fetch"];
@@ -31,6 +33,10 @@ export type Keeper = {
   /** Takes over who was looking when the background was ended. */
   resume: (looks: Record<string, number>) => Promise<void>;
   settingsChanged: (settings: Settings) => Promise<void>;
+  /**
+   * Deletes the copy and then the setting, with nothing of it begun again in between. Rejects where the copy is still
+   * there; then the setting is too, to be removed again.
+   */
   forget: (spreadsheetId: string) => Promise<void>;
   /** The relay's digests of the sheets that are held. */
   relayDigests: (spreadsheetId: string) => Promise<RelayDigests>;
@@ -144,7 +150,9 @@ export function createKeeper(needs: KeeperNeeds): Keeper {
         const held = kept.get(spreadsheetId);
         if (held) await letGo(spreadsheetId, held);
         const opened = await needs.mirror();
-        if (opened.ok) await opened.mirror.of(spreadsheetId).forget();
+        if (!opened.ok) throw new Error(`The mirror cannot be opened: ${opened.why}.`);
+        await opened.mirror.of(spreadsheetId).forget();
+        await needs.disconnect(spreadsheetId);
         tell(spreadsheetId, NO_FACTS);
       });
     },

@@ -41,7 +41,7 @@ export const askSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("shown-in"), tabId: z.int() }),
   /** What digests the relay has for the sheets of a copy, for whoever compares. */
   z.object({ kind: z.literal("relay-digests"), spreadsheetId: spreadsheetIdSchema }),
-  /** Forget the copy of a spreadsheet that is no longer connected. */
+  /** Delete the copy of a spreadsheet, and how it is connected. An error where that was not possible. */
   z.object({ kind: z.literal("forget"), spreadsheetId: spreadsheetIdSchema }),
 ]);
 export type Ask = z.infer<typeof askSchema>;

@@ -170,10 +170,16 @@ const useInWords = ({ contentBytes, historyBytes }: StorageUse): string =>
 
 function RemoveButton({ spreadsheetId, title }: { spreadsheetId: string; title: string }): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
+  const [hasFailed, setFailed] = useState(false);
   const remove = async (): Promise<void> => {
-    await removeConnection(spreadsheetId);
-    await browser.runtime.sendMessage({ kind: "forget", spreadsheetId } satisfies Ask);
-    dialog.current?.close();
+    setFailed(false);
+    try {
+      const answer: unknown = await browser.runtime.sendMessage({ kind: "forget", spreadsheetId } satisfies Ask);
+      if (typeof answer === "object" && answer !== null && "ok" in answer) dialog.current?.close();
+      else setFailed(true);
+    } catch {
+      setFailed(true);
+    }
   };
   return (
     <>
@@ -185,6 +191,9 @@ function RemoveButton({ spreadsheetId, title }: { spreadsheetId: string; title: 
         <p>
           The token and the copy are deleted from this browser. The spreadsheet and the relay are not touched. To
           connect it again you need a token.
+        </p>
+        <p class="trouble" role="alert">
+          {hasFailed ? "It could not be deleted, and is still here. Try again, or restart the browser." : ""}
         </p>
         <div class="buttons">
           <button type="button" class="button" onClick={() => dialog.current?.close()}>
