@@ -25,7 +25,8 @@ export function CopyTools(props: {
   const control = useRef<AbortController>(undefined);
   const link = useRef<HTMLAnchorElement>(null);
   useEffect(() => () => control.current?.abort(), [copy]);
-  useEffect(() => setWork({ state: "idle" }), [sheetId]);
+  // What is under way goes on when another sheet is chosen: it can be stopped, and nothing else begins beside it.
+  useEffect(() => setWork((held) => (held.state === "busy" ? held : { state: "idle" })), [sheetId]);
 
   /** One thing at a time; what runs can be stopped. */
   const run = async (
