@@ -9,7 +9,7 @@ afterEach(cleanup);
 
 /** A mirror of which each read ends when the test says so, and a view of it. */
 function slowReads() {
-  const under: { range: string; end: () => void }[] = [];
+  const under: { range: string; end: () => void; fail: () => void }[] = [];
   const shown: string[] = [];
   let tell: ((notice: Notice) => void) | undefined;
   const mirror = {
@@ -24,9 +24,13 @@ function slowReads() {
         mirror,
         "sheet-1",
         () =>
-          new Promise<string>((resolve) => {
+          new Promise<string>((resolve, reject) => {
             const n = under.length + 1;
-            under.push({ range, end: () => resolve(`${range} read ${n}`) });
+            under.push({
+              range,
+              end: () => resolve(`${range} read ${n}`),
+              fail: () => reject(new DOMException("The mirror is closed.", "InvalidStateError")),
+            });
           }),
         (found) => shown.push(found),
         [range],
@@ -59,4 +63,13 @@ test("commits that come while a read runs are answered by one more", async () =>
   expect(shown).toEqual(["A1 read 1", "A1 read 2"]);
   commit();
   expect(under).toHaveLength(3);
+});
+
+test("a commit that came while a read ran is read, also when that read fails", async () => {
+  const { under, shown, end, commit } = slowReads();
+  commit();
+  under[0]?.fail();
+  await expect.poll(() => under.length).toBe(2);
+  await end(1);
+  expect(shown).toEqual(["A1 read 2"]);
 });

@@ -32,10 +32,12 @@ export function useReading<Found>(
           if (!isGone) show(found);
         }
       } catch (error) {
-        // What was being read when the view went away may fail: its mirror may be closed.
-        if (!isGone) throw error;
+        // What was being read when the view went away may fail: its mirror may be closed. Where a commit came meanwhile,
+        // that one is still to be read, and says what is the matter if it fails too.
+        if (!isGone && !isStale) throw error;
       } finally {
         isReading = false;
+        if (isStale && !isGone) void run();
       }
     };
     void run();
