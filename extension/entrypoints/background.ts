@@ -115,6 +115,23 @@ export default defineBackground({
       if (present.path !== path || !present.enabled) await browser.sidePanel.setOptions({ tabId, path, enabled: true });
     }
 
+    /** What the background knew when it was ended: who was looking since when, and which tab shows what. */
+    async function recall(): Promise<Record<string, number>> {
+      const stored = await browser.storage.session.get(["looks", "tabs"]);
+      const heldTabs = tabsSchema.safeParse(stored["tabs"]);
+      for (const [tabId, spreadsheetId] of Object.entries(heldTabs.success ? heldTabs.data : {})) {
+        if (!tabs.has(Number(tabId))) tabs.set(Number(tabId), spreadsheetId);
+      }
+      const looks = looksSchema.safeParse(stored["looks"]);
+      return looks.success ? looks.data : {};
+    }
+    const recalled = recall();
+    /** Whoever asks may be who woke the background. */
+    async function shownIn(tabId: number): Promise<{ spreadsheetId: string | undefined }> {
+      await recalled.catch(() => undefined);
+      return { spreadsheetId: tabs.get(tabId) };
+    }
+
     // A listener that answers later returns a promise, in Firefox and in Chrome since 148.
     // eslint-disable-next-line typescript/no-misused-promises
     browser.runtime.onMessage.addListener((message: unknown, sender) => {
@@ -138,7 +155,7 @@ export default defineBackground({
           return keeper.here(spreadsheetId).then((facts) => ({ facts }));
         }
         case "shown-in":
-          return isPage ? Promise.resolve({ spreadsheetId: tabs.get(ask.data.tabId) }) : undefined;
+          return isPage ? shownIn(ask.data.tabId) : undefined;
         case "relay-digests":
           return isPage ? keeper.relayDigests(ask.data.spreadsheetId) : undefined;
         case "forget":
@@ -159,18 +176,13 @@ export default defineBackground({
     setInterval(() => seen("tick", keeper.tick()), TICK_EVERY_MS);
 
     async function boot(): Promise<void> {
-      const stored = await browser.storage.session.get(["looks", "tabs"]);
-      const looks = looksSchema.safeParse(stored["looks"]);
+      const looks = await recalled;
       // Whoever was looking waits for the mirror: it opens while the rest is seen to.
-      if (looks.success && Object.keys(looks.data).length > 0) seen("open", openedMirror());
+      if (Object.keys(looks).length > 0) seen("open", openedMirror());
       await lockSettings();
       await browser.sidePanel?.setOptions({ enabled: false });
       if (!(await browser.alarms.get(ALARM))) await browser.alarms.create(ALARM, { periodInMinutes: 1 });
-      const heldTabs = tabsSchema.safeParse(stored["tabs"]);
-      for (const [tabId, spreadsheetId] of Object.entries(heldTabs.success ? heldTabs.data : {})) {
-        if (!tabs.has(Number(tabId))) tabs.set(Number(tabId), spreadsheetId);
-      }
-      if (looks.success) await keeper.resume(looks.data);
+      await keeper.resume(looks);
     }
     seen("boot", boot());
   },
