@@ -30,6 +30,8 @@ export function keepOpen<M extends Pick<Mirror, "subscribe" | "onLost" | "close"
       result.mirror.subscribe(onNotice);
       result.mirror.onLost(() => {
         opening = undefined;
+        // Its database is gone, but it would go on hearing of the commits in the next one.
+        result.mirror.close();
         if (!isClosed) void opened();
       });
     }

@@ -192,6 +192,9 @@ test("a database that was deleted is opened anew, is empty, and its next copy is
   const writer = await elsewhere.mirror.of(ID).startSnapshot({ epoch: "e2", seq: 1, chain, spreadsheet });
   await writer.finish();
   await expect.poll(() => heard.map((notice) => notice.what)).toContain("copy");
+  // What was open before hears nothing any more: each commit is told once.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(heard.filter((notice) => notice.what === "copy")).toHaveLength(1);
 });
 
 test("no worker is started by short reads", async () => {
