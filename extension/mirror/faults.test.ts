@@ -397,3 +397,20 @@ test("a copy whose lists cannot be read keeps nobody from the others", async () 
   raw.close();
   expect((await (await open(name)).held()).map(({ spreadsheetId }) => spreadsheetId)).toEqual(["spreadsheet-2"]);
 });
+
+test("when the disk is full, a copy that is followed is not given up because nothing changed in it for days", async () => {
+  const { name } = await holding([["quiet"]]);
+  const later = Date.now() + 3 * 24 * 60 * 60 * 1_000;
+  const result = await openMirror(name, { now: () => later });
+  if (!result.ok) throw new Error(result.why);
+  opened.push(result.mirror);
+  const other = result.mirror.of("spreadsheet-2");
+  await (await other.startSnapshot(headOf(1, 1))).finish();
+  // Somebody looks: the background begins to follow it.
+  expect(await result.mirror.of(S1).cursor()).toEqual(cursorAt(1));
+  vi.spyOn(IDBObjectStore.prototype, "add").mockImplementationOnce(() => {
+    throw new DOMException("full", "QuotaExceededError");
+  });
+  await expect(other.take([cells(2, 0, [["busy"]])], cursorAt(2))).rejects.toThrow("full");
+  expect((await result.mirror.of(S1).viewport(0, all))?.rows).toEqual([["quiet"]]);
+});

@@ -23,6 +23,9 @@ const CHECKPOINT_AFTER_MS = 1_000;
 const TAIL_LEAST_OPERATIONS = 4_096;
 const TAIL_OPERATIONS_PER_BLOCK = 8;
 
+/** Whoever begins to follow a copy notes it, unless that was done within this time, in milliseconds. */
+const NOTE_USE_EVERY_MS = 60 * 60 * 1000;
+
 export type Writer = Pick<Copy, "cursor" | "take" | "startSnapshot" | "continueSnapshot" | "forget" | "checkpoint"> & {
   /** Begins nothing more. What is under way fails when the database is closed, and nothing of it is kept. */
   stop: () => void;
@@ -75,8 +78,19 @@ export function createWriter(
     if (held) return cursorIn(database.begin(["copies", "log"], "readonly"), spreadsheetId);
     return inTurn(async () => {
       held ??= await loadImage(database, spreadsheetId);
+      if (held && needs.now() - held.record.usedAt > NOTE_USE_EVERY_MS) await noteUse().catch(() => undefined);
       return held?.image.cursor;
     });
+  }
+
+  /** Notes that the copy is followed, so that it is not given up for another. Where that fails, it is noted another time. */
+  async function noteUse(): Promise<void> {
+    const transaction = database.begin(["copies"], "readwrite");
+    const done = committed(transaction);
+    const copies = transaction.objectStore("copies");
+    const record = await settled<CopyRecord | undefined>(copies.get(spreadsheetId));
+    if (record) copies.put({ ...record, usedAt: needs.now() } satisfies CopyRecord);
+    await done;
   }
 
   /** What arrives while a commit is under way shares the next. */
