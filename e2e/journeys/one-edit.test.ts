@@ -45,6 +45,21 @@ test("a cell typed in the page is in the panel with its old and its new value", 
   await sheet.close();
 });
 
+test("a panel that follows the tab in front shows a sheet as soon as that has loaded", async () => {
+  // As Firefox's sidebar, which is one for all tabs.
+  const sidebar = await browser.open("sidepanel.html");
+  await sidebar.getByText("This tab shows no connected sheet").waitFor();
+  const sheet = await browser.context.newPage();
+  await sheet.goto(`https://docs.google.com/spreadsheets/d/${spreadsheetId}/edit`);
+  await sidebar.getByRole("tab", { name: "Changes" }).waitFor();
+  await sheet.close();
+  await sidebar.bringToFront();
+  const isNone = sidebar.getByText("This tab shows no connected sheet");
+  await isNone.waitFor();
+  expect(await isNone.isVisible()).toBe(true);
+  await sidebar.close();
+});
+
 test("a typed edit costs Google one fetch, one properties read, at most three range reads, and nothing else", async () => {
   await stage.control.idle(spreadsheetId);
   await stage.control.resetUsage();

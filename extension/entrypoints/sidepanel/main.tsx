@@ -3,7 +3,7 @@ import { browser } from "wxt/browser";
 import { spreadsheetIdSchema } from "@sheetwire/shared/protocol";
 import { openQueries } from "../../queries/queries.ts";
 import { loadSettings } from "../../settings/settings.ts";
-import { shownInAnswerSchema, type Ask } from "../../status/status.ts";
+import { askSchema, shownInAnswerSchema, type Ask } from "../../status/status.ts";
 import { followTab } from "./follow-tab.ts";
 import { NoSheet } from "./no-sheet.tsx";
 import { Panel, PanelTrouble } from "./panel.tsx";
@@ -37,7 +37,14 @@ async function main(root: HTMLElement): Promise<void> {
     return;
   }
   await follow();
-  if (tabId === undefined) browser.tabs.onActivated.addListener(() => void follow());
+  if (tabId !== undefined) return;
+  browser.tabs.onActivated.addListener(() => void follow());
+  // A tab may be in front before its sheet has loaded, and go on to another sheet: the page says so itself.
+  browser.runtime.onMessage.addListener((message: unknown, sender) => {
+    const said = askSchema.safeParse(message);
+    if (sender.id !== browser.runtime.id || !sender.tab?.active || said.data?.kind !== "here") return;
+    void spreadsheetIn(undefined).then((spreadsheetId) => spreadsheetId !== undefined && choose(spreadsheetId));
+  });
 }
 
 async function spreadsheetIn(tabId: number | undefined): Promise<string | undefined> {
