@@ -7,11 +7,15 @@ import type { SnapshotSource } from "./snapshot.ts";
 
 const pageSchema = z.object({ seq: z.int(), to: z.int(), digests: z.array(digestTextSchema.nullable()) });
 
+/** A relay that says nothing for so long, in milliseconds, cannot be reached: whoever waits is told so. */
+const PAGE_WITHIN_MS = 15_000;
+
 /** Asks the relay for the digests of all rows, window by window, and folds each sheet's into one. They are of one seq. */
 export async function fetchDigests(
   { relayUrl, spreadsheetId, token }: SnapshotSource,
   sheets: readonly Sheet[],
   fetch: (url: string, init: RequestInit) => Promise<Response>,
+  withinMs = PAGE_WITHIN_MS,
 ): Promise<RelayDigests> {
   const base = `${relayUrl.replace(/\/+$/, "")}/v1/spreadsheets/${spreadsheetId}/digests`;
   const headers = { authorization: `Bearer ${token}` };
@@ -26,7 +30,8 @@ export async function fetchDigests(
       let response: Response;
       let page: unknown;
       try {
-        response = await fetch(url, { headers, cache: "no-store", credentials: "omit" });
+        const signal = AbortSignal.timeout(withinMs);
+        response = await fetch(url, { headers, cache: "no-store", credentials: "omit", signal });
         page = await response.json();
       } catch {
         return { ok: false, why: "unreachable" };
