@@ -173,6 +173,7 @@ export function createRelay(
       tellRefused,
       onFault,
       headers: COMMON_HEADERS,
+      stalledMs: needs.stalledMs,
     }),
     maxConnections,
     stalledMs: needs.stalledMs,

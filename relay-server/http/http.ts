@@ -27,7 +27,7 @@ type Needs = {
   tellRefused: TellRefused;
   elapsed: () => number;
   onFault: (error: unknown) => void;
-  /** Asked first, before the router: true when it has taken the request. */
+  /** Asked first, before the router: true when it has taken the request, and whatever may become of its connection. */
   frontDoor?: (request: IncomingMessage, response: ServerResponse) => boolean;
   maxConnections: number;
   /** An answer of which the reader takes nothing for so long, or twice that, is given up, in milliseconds. */
@@ -58,11 +58,11 @@ export function createHttp({
       const server = createServer(
         { ...TIMEOUTS, requireHostHeader: false, shouldUpgradeCallback: asksForWebSocket },
         (request, response) => {
+          if (!lacksHost(request) && !isStopping() && frontDoor?.(request, response)) return;
           // Not the server's own, which gives every socket of the feed a timer that is soon of no use. For each request anew:
           // Node takes it away when one follows another.
           request.socket.setTimeout(stalledMs);
           if (lacksHost(request)) return refuseBeforeRouting(request, response, "The header Host is missing.");
-          if (!isStopping() && frontDoor?.(request, response)) return;
           handler(request, response);
         },
       );

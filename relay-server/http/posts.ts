@@ -66,9 +66,11 @@ export function createPostsDoor(
     tellRefused: TellRefused;
     onFault: (error: unknown) => void;
     headers: Readonly<Record<string, string>>;
+    /** A connection that takes nothing of its answers for so long, or twice that, is given up, in milliseconds. */
+    stalledMs?: number | undefined;
   },
 ) {
-  const { metrics, logger, tellRefused, onFault, headers: common } = needs;
+  const { metrics, logger, tellRefused, onFault, headers: common, stalledMs = limits.readerStalledMs } = needs;
   const refusedOn = new WeakMap<Socket, number>();
   /** The oldest first. */
   const readings = new Set<Reading>();
@@ -79,6 +81,8 @@ export function createPostsDoor(
     const length = Buffer.byteLength(body);
     response.writeHead(status, { ...common, "content-type": type, "content-length": length, ...more });
     response.end(body);
+    // Nearly every answer is on its way at once, and needs no timer.
+    if (response.writableLength > 0) response.req.socket.setTimeout(stalledMs);
   }
 
   function refuse(request: IncomingMessage, response: ServerResponse, refused: Refused): void {
