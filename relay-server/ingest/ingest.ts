@@ -248,9 +248,12 @@ export function createIngest(needs: IngestNeeds): Ingest {
     turning = undefined;
   }
 
-  /** Posts that come together are to share a commit: as long as a look at the network brings another, there is one more. */
+  /**
+   * Posts that come together are to share a commit: as long as a look at the network brings another, there is one more. The
+   * first is taken for a single post, too: whoever was given a state reads it before the next fold is tried on it.
+   */
   async function gathered(): Promise<void> {
-    for (let looks = 0, seen = 1; looks < MOST_LOOKS && seen < lanes.size; looks += 1) {
+    for (let looks = 0, seen = 0; looks < MOST_LOOKS && seen < lanes.size; looks += 1) {
       seen = lanes.size;
       await nextTurn();
       admitAll();

@@ -154,3 +154,34 @@ test("a listener that throws does not end the taking of posts", async () => {
   expect([first.ok, unhandled, faults]).toEqual([true, [], ["Error: a listener"]]);
   expect(second).toMatchObject({ ok: true });
 });
+
+test("nobody is told of what was folded onto what had just been loaded and found no room", async () => {
+  await copy();
+  await ingest.storeState(sheet.spreadsheetId);
+  const before = await log.head(sheet.spreadsheetId);
+  const { transact } = store;
+  const full: Store["transact"] = (work, how) =>
+    transact(() => {
+      work();
+      throw Object.assign(new Error("full"), { errcode: 13 });
+    }, how);
+  Object.assign(store, { transact: full });
+  sheet.grid(7).rows[0] = ["new", "b", "c"];
+  const seen: unknown[] = [];
+  const read = async (): Promise<void> => {
+    const state = await ingest.stateOf(sheet.spreadsheetId);
+    seen.push([state?.head, state?.row(7, 0)?.[0]]);
+  };
+  for (let turns = 0; turns < 6; turns += 1) {
+    ingest.forget(sheet.spreadsheetId);
+    const answering = send(sheet.post(sheet.newRun(), 0, "edit", [sheet.edit(7, 0, 0, 1, 1)]));
+    const reading = [read()];
+    for (let n = 0; n < turns; n += 1) {
+      await turn();
+      reading.push(read());
+    }
+    expect(await answering).toMatchObject({ ok: false, code: "disk-full" });
+    await Promise.all(reading);
+  }
+  for (const one of seen) expect(one).toEqual([before, "a"]);
+});
