@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { nextChain } from "@sheetwire/shared/digest";
 import type { PostAnswer, Reading } from "@sheetwire/shared/protocol";
 import type { ChangeLog, DamagedError } from "../log/log.ts";
 import { createSqliteLog } from "../log/engines/sqlite.ts";
@@ -184,4 +185,41 @@ test("nobody is told of what was folded onto what had just been loaded and found
     await Promise.all(reading);
   }
   for (const one of seen) expect(one).toEqual([before, "a"]);
+});
+
+/** A guest sees that the last commit is not as it was written, and the relay what the guest wrote. */
+async function loseLastCommit(): Promise<void> {
+  store.db.exec(
+    "UPDATE journal SET frames = CAST('#' || substr(frames, 2) AS BLOB) WHERE id = (SELECT max(id) FROM journal)",
+  );
+  const beside = openStore(join(folder, "s.db"), "full", "guest");
+  const onFault = (): undefined => undefined;
+  await createSqliteLog(beside, { randomId: randomUUID, now: () => now, onFault, as: "guest" }).create("another");
+  beside.close();
+  // as keepKnown does when it sees the other one
+  await log.create("another");
+}
+
+test("a spreadsheet in memory is of the life that its log began since", async () => {
+  await copy();
+  const before = await log.head(sheet.spreadsheetId);
+  expect((await ingest.stateOf(sheet.spreadsheetId))?.head).toEqual(before);
+  await loseLastCommit();
+  const head = await log.head(sheet.spreadsheetId);
+  expect(head?.seq).toBeLessThan(before?.seq ?? 0);
+  expect((await ingest.stateOf(sheet.spreadsheetId))?.head).toEqual(head);
+});
+
+test("a spreadsheet is of the life that its log began while it was loaded", async () => {
+  await copy();
+  await ingest.storeState(sheet.spreadsheetId);
+  const head = await log.create("third");
+  const entry = { firstSeq: 1, lastSeq: 1, json: '[{"kind":"none"}]', chain: nextChain(head.chain, '{"kind":"none"}') };
+  await log.append([{ spreadsheetId: "third", expected: head, entry }]);
+  ingest.forget(sheet.spreadsheetId);
+  const loading = ingest.stateOf(sheet.spreadsheetId);
+  await loseLastCommit();
+  const state = await loading;
+  expect(state?.row(7, 0)).toEqual(["a", "b", "c"]);
+  expect(state?.head).toEqual(await log.head(sheet.spreadsheetId));
 });

@@ -40,6 +40,14 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
   const refused = new Map<string, Desk>();
   const loads = new Map<string, Promise<Live | undefined>>();
   const loaded = new Map<string, Live>();
+  const stopFollowing = log.follow(
+    () => {},
+    (spreadsheetId, { epoch }) => {
+      // What is in memory may hold what the log has lost, and its place is none in the new life.
+      const live = loaded.get(spreadsheetId);
+      if (live && live.state.head.epoch !== epoch) forget(spreadsheetId);
+    },
+  );
 
   function of(spreadsheetId: string, create: boolean): Promise<Live | undefined> {
     const known = loads.get(spreadsheetId);
@@ -105,6 +113,8 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
       const end = await log.head(spreadsheetId);
       // Another process erased it meanwhile.
       if (!end) return create ? load(spreadsheetId, create) : undefined;
+      // Its log began a new life meanwhile.
+      if (end.epoch !== head.epoch) return load(spreadsheetId, create);
       if (state.head.seq === end.seq && state.head.chain === end.chain) break;
       // Something may have been appended in between; but not when nothing comes of it twice.
       if (missedAt === end.seq || state.head.seq >= end.seq) {
@@ -171,8 +181,9 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
     },
     forget,
     rollBack,
-    /** Resolves when nothing is being written any more. */
+    /** Follows the log no longer; resolves when nothing is being written any more. */
     async settled(): Promise<void> {
+      stopFollowing();
       for (const live of loaded.values()) await live.storing;
     },
   };
