@@ -477,6 +477,22 @@ test("what is lost when a row is taken up anew is told of once, and the log goes
   expect([lost, lives.length]).toEqual([undefined, 2]);
 });
 
+test("a restart keeps what can be read, also when the log is trimmed meanwhile", async () => {
+  let head = await log.create("sheet-1");
+  for (let n = 0; n < 300; n += 1) {
+    const entry = entryAfter(head, [`${n} ${"x".repeat(40_000)}`]);
+    await log.append([{ spreadsheetId: "sheet-1", expected: head, entry }]);
+    head = headAfter(head, entry);
+  }
+  await log.saveState("sheet-1", { head, lines: ["state"] });
+  await allTidy();
+  const restarting = log.restart("sheet-1");
+  await log.trim("sheet-1", 250);
+  await restarting;
+  expect(await log.floor("sheet-1")).toBe(250);
+  expect((await log.readAfter("sheet-1", 250, 1))[0]?.firstSeq).toBe(251);
+});
+
 test.each([41, 86, 101, ...Array.from({ length: 16 }, (_, n) => n)])(
   "housekeeping, commands, ends and kills in any order take nothing away (%i)",
   async (seed) => {

@@ -576,6 +576,9 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       // What lies behind the last damaged place can still be read.
       let floor = found.floor;
       for (let seq = found.floor.seq; seq < found.head.seq; await nextTurn()) {
+        // What was trimmed meanwhile is not damaged.
+        seq = Math.max(seq, current(found)?.floor.seq ?? found.head.seq);
+        if (seq >= found.head.seq) break;
         const { damage, through } = entries.firstDamage(found, seq);
         if (damage) floor = { seq: Math.max(through, seq + 1), chain: "" };
         if (damage && damage.throughSeq === undefined) floor = { seq: found.head.seq, chain: "" };
