@@ -493,6 +493,27 @@ test("a restart keeps what can be read, also when the log is trimmed meanwhile",
   expect((await log.readAfter("sheet-1", 250, 1))[0]?.firstSeq).toBe(251);
 });
 
+test("a relay that was killed while it started begins a new life of a log that lost something all the same", async () => {
+  for (const text of ["one", "two"]) await appendTo(log, "sheet-1", text);
+  const before = await log.head("sheet-1");
+  store.db.exec("UPDATE journal SET frames = CAST('#' || substr(frames, 2) AS BLOB) WHERE id = 2");
+  let writes = 0;
+  const killed = (): unknown =>
+    openAnew((s) => {
+      const { transact } = s;
+      const cut: Store["transact"] = (work, how) => {
+        // What is put in its place is the first.
+        if ((writes += 1) > 1) throw new Error("killed");
+        return transact(work, how);
+      };
+      Object.assign(s, { transact: cut });
+    });
+  expect(killed).toThrow("killed");
+  openAnew();
+  expect((await log.head("sheet-1"))?.seq).toBe(1);
+  expect((await log.head("sheet-1"))?.epoch).not.toBe(before?.epoch);
+});
+
 test.each([41, 86, 101, ...Array.from({ length: 16 }, (_, n) => n)])(
   "housekeeping, commands, ends and kills in any order take nothing away (%i)",
   async (seed) => {

@@ -79,8 +79,8 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       else untidy.set(key, { spreadsheetId, count, from: before.seq });
     },
     onForgone(count) {
-      // The relay has told its readers of them already, or begins new lives when it sees this.
-      if (needs.as === "guest") sql.setMeta.run("forgone", String(forgone() + count));
+      // The relay has told its readers of them already, or begins new lives when it sees this: also after a start that broke off.
+      if (needs.as === "guest" || !hasBegun) sql.setMeta.run("forgone", String(forgone() + count));
     },
   });
   const states = createStateRows(db);
@@ -100,6 +100,8 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
   let commits = 0;
   /** What was to be written at the start, and comes with the first write that finds room. */
   let owed: (() => void) | undefined;
+  /** Whether what was found lost at the start has led to new lives. */
+  let hasBegun = false;
 
   mendRecords();
   /** The open mark says with which durability the log was opened, and "clean" once it was closed. */
@@ -126,6 +128,7 @@ export function createSqliteLog(store: Store, needs: Needs): ChangeLog {
       if (isNew) write(() => undefined);
       else unlessFull(() => write(() => undefined));
     }
+    hasBegun = true;
     for (const { spreadsheetId } of records.keys()) {
       const record = find(spreadsheetId);
       if (record) untidy.set(record.key, { spreadsheetId, count: JOIN_AFTER, from: record.floor.seq });
