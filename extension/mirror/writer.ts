@@ -23,6 +23,8 @@ const CHECKPOINT_AFTER_MS = 1_000;
 const TAIL_LEAST_OPERATIONS = 4_096;
 const TAIL_OPERATIONS_PER_BLOCK = 8;
 
+/** So often a commit is tried that another context came before with something of its own. */
+const MOST_TRIES = 4;
 /** Whoever begins to follow a copy notes it, unless that was done within this time, in milliseconds. */
 const NOTE_USE_EVERY_MS = 60 * 60 * 1000;
 
@@ -130,7 +132,7 @@ export function createWriter(
     }
   }
 
-  async function takeInTurn(changes: readonly Change[], cursor: Cursor): Promise<void> {
+  async function takeInTurn(changes: readonly Change[], cursor: Cursor, triesLeft = MOST_TRIES): Promise<void> {
     const isFresh = !held;
     held ??= await loadImage(database, spreadsheetId);
     const at = held?.image.cursor;
@@ -156,8 +158,9 @@ export function createWriter(
       // The image may have gone further than the store: it is read again.
       letGo();
       if (error instanceof BrokenBlockError) throw new MismatchError("A block of the copy cannot be read.");
-      // Another context may have written since this one looked. Once more, from what is there now.
-      if ((error instanceof MovedError || error instanceof GapError) && !isFresh) return takeInTurn(changes, cursor);
+      // Another context may have written since this one looked: again, from what is there now. It may have been a checkpoint.
+      const isWorthwhile = error instanceof MovedError ? triesLeft > 1 : error instanceof GapError && !isFresh;
+      if (isWorthwhile) return takeInTurn(changes, cursor, triesLeft - 1);
       if (error instanceof MovedError) throw new GapError("Another context is writing this copy.");
       throw error;
     }
