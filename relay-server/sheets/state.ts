@@ -15,6 +15,8 @@ export class SpreadsheetState {
   head: Head;
   spreadsheet: Spreadsheet | undefined;
   readonly #sheets = new Map<number, SheetState>();
+  /** The same, sorted: made when it is asked for, and dropped where sheets come, go or move. */
+  #inOrder: readonly SheetState[] | undefined;
 
   constructor(spreadsheetId: string, head: Head) {
     this.spreadsheetId = spreadsheetId;
@@ -52,6 +54,7 @@ export class SpreadsheetState {
     for (const [sheetId, held] of state.#sheets) {
       state.#sheets.set(sheetId, new SheetState(held.sheet, state.seed, held.rows));
     }
+    state.#inOrder = undefined;
     return state;
   }
 
@@ -61,7 +64,8 @@ export class SpreadsheetState {
   }
 
   sheetStates(): readonly SheetState[] {
-    return [...this.#sheets.values()].sort((a, b) => a.sheet.index - b.sheet.index);
+    this.#inOrder ??= [...this.#sheets.values()].sort((a, b) => a.sheet.index - b.sheet.index);
+    return this.#inOrder;
   }
 
   sheetState(sheetId: number): SheetState | undefined {
@@ -156,6 +160,7 @@ export class SpreadsheetState {
       else this.#sheets.set(sheet.sheetId, new SheetState(sheet, this.seed));
     }
     for (const sheetId of gone) this.#sheets.delete(sheetId);
+    this.#inOrder = undefined;
   }
 }
 

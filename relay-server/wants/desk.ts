@@ -53,40 +53,48 @@ export type Recheck = {
   readonly isOpen?: boolean | undefined;
 };
 
-export type SheetDesk = {
+/** What is stored of a sheet. Each of these is replaced as a whole, never changed inside: see {@link sheetText}. */
+export type StoredSheetDesk = {
   /** Raised with every structure change. */
   layout: number;
   /** The reading that the latest layout came from. */
-  layoutStamp: { readAt: ReadAt; run: string; n: number; order: number } | undefined;
+  layoutStamp:
+    | { readonly readAt: ReadAt; readonly run: string; readonly n: number; readonly order: number }
+    | undefined;
   /** Digests of all rows are needed: something may have moved, or a check is due. */
   digestsSince: number | undefined;
   /** Digests of all columns are needed first: columns may have come, gone or moved. */
   columnsSince: number | undefined;
   /** Columns were compared since rows agreed last: a mass of differing rows is then taken for what it is. */
   columnsTried: boolean;
-  doubts: Doubt[];
+  doubts: readonly Readonly<Doubt>[];
   /** Rows changed or contested since digests last agreed. */
-  unproven: Stretch[];
+  unproven: readonly Readonly<Stretch>[];
   /** Rows that were otherwise at every look: whole checks read them, no proof speaks of them. */
-  volatile: Stretch[];
+  volatile: readonly Readonly<Stretch>[];
   /** A whole check has begun: volatile rows are to be read once. */
   volatileDue: boolean;
-  /** Rows whose contents the last run that was asked for any has told. */
-  readBy: { readonly run: string; readonly rows: Set<number> } | undefined;
   /** The grid's size and its used part, as last seen in any reading. */
-  seen: { rows: number; columns: number; usedRows: number; usedColumns: number };
+  seen: { readonly rows: number; readonly columns: number; readonly usedRows: number; readonly usedColumns: number };
   /** Another size than the held one, which was taken for what a list of sheets had been sent for: it explains no other list. */
-  explained: { rows: number; columns: number } | undefined;
+  explained: { readonly rows: number; readonly columns: number } | undefined;
   /** It changed without an edit before: it is checked after every edit, as a sheet with formulas is. */
   restless: boolean;
   /** When a whole round of digests agreed, by the reading's own time. */
   checkedAt: number | undefined;
+  recheck: Recheck | undefined;
+};
+
+export type SheetDesk = StoredSheetDesk & {
+  /** Rows whose contents the last run that was asked for any has told. */
+  readBy: { readonly run: string; readonly rows: Set<number> } | undefined;
   round: Round | undefined;
   /** The search for rows that came or went; `whole` where it was given up, or all is to be looked at. */
   probe: Probe | "whole" | undefined;
   /** Rows of the sheet as it is now that were told of while it was not known where rows stand. */
-  untaken: Stretch[];
-  recheck: Recheck | undefined;
+  untaken: readonly Readonly<Stretch>[];
+  /** How it was stored last, and what was stored then. */
+  text: { readonly json: string; readonly of: Readonly<StoredSheetDesk> } | undefined;
 };
 
 export type Lease = {
@@ -169,6 +177,7 @@ export function emptySheetDesk(seen: SheetDesk["seen"]): SheetDesk {
     probe: undefined,
     untaken: [],
     recheck: undefined,
+    text: undefined,
   };
 }
 
@@ -239,10 +248,9 @@ const storedSchema = z.object({
 /** The part of the desk that must survive a restart. Reading times need not: the restart is a floor below all of them. */
 export function storeDesk(desk: Desk): string {
   const { order, sheetsSince, lastHeardAt, lastSweepAt, calls, script, allowance, healed } = desk;
-  const stored: z.input<typeof storedSchema> = {
+  const others: Omit<z.input<typeof storedSchema>, "sheets"> = {
     order,
     sheetsSince,
-    sheets: Array.from(desk.sheets, ([sheetId, sheet]) => storeSheetDesk(sheetId, sheet)),
     lastHeardAt,
     lastSweepAt,
     calls,
@@ -250,33 +258,51 @@ export function storeDesk(desk: Desk): string {
     allowance: { since: allowance.since, spentMs: allowance.spentMs },
     healed,
   };
-  return JSON.stringify(stored);
+  let sheets = "";
+  for (const [sheetId, sheet] of desk.sheets) sheets += (sheets && ",") + sheetText(sheetId, sheet);
+  return `{"sheets":[${sheets}],${JSON.stringify(others).slice(1)}`;
 }
 
-/** One by one, and without what is as in an empty one: this is written with each post. */
-function storeSheetDesk(sheetId: number, sheet: SheetDesk): z.input<typeof storedSchema>["sheets"][number] {
+/** This is asked for with each post, of all sheets: one in which nothing was replaced is stored as it was the last time. */
+function sheetText(sheetId: number, sheet: SheetDesk): string {
+  const { text } = sheet;
+  if (text && isAsStored(text.of, sheet)) return text.json;
   const { layout, layoutStamp, digestsSince, columnsSince, columnsTried, doubts, unproven } = sheet;
   const { volatile, volatileDue, seen, explained, restless, checkedAt, recheck } = sheet;
-  return {
+  const kept = { layout, layoutStamp, digestsSince, columnsSince, seen, explained, checkedAt, recheck };
+  // Without what is as in an empty one.
+  const stored: z.input<typeof storedSchema>["sheets"][number] = {
     sheetId,
-    layout,
-    layoutStamp,
-    digestsSince,
-    columnsSince,
+    ...kept,
     columnsTried: columnsTried || undefined,
     doubts: unlessEmpty(doubts),
     unproven: unlessEmpty(unproven),
     volatile: unlessEmpty(volatile),
     volatileDue: volatileDue || undefined,
-    seen,
-    explained,
     restless: restless || undefined,
-    checkedAt,
-    recheck,
   };
+  const json = JSON.stringify(stored);
+  sheet.text = { json, of: { ...kept, columnsTried, doubts, unproven, volatile, volatileDue, restless } };
+  return json;
 }
 
-const unlessEmpty = <T>(list: T[]): T[] | undefined => (list.length > 0 ? list : undefined);
+const isAsStored = (stored: Readonly<StoredSheetDesk>, now: Readonly<StoredSheetDesk>): boolean =>
+  stored.layout === now.layout &&
+  stored.layoutStamp === now.layoutStamp &&
+  stored.digestsSince === now.digestsSince &&
+  stored.columnsSince === now.columnsSince &&
+  stored.columnsTried === now.columnsTried &&
+  stored.doubts === now.doubts &&
+  stored.unproven === now.unproven &&
+  stored.volatile === now.volatile &&
+  stored.volatileDue === now.volatileDue &&
+  stored.seen === now.seen &&
+  stored.explained === now.explained &&
+  stored.restless === now.restless &&
+  stored.checkedAt === now.checkedAt &&
+  stored.recheck === now.recheck;
+
+const unlessEmpty = <T>(list: readonly T[]): T[] | undefined => (list.length > 0 ? [...list] : undefined);
 
 export function loadDesk(json: string, startedAt: number): Desk {
   const stored = storedSchema.parse(JSON.parse(json));

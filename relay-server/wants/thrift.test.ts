@@ -42,7 +42,10 @@ test("where the web app works, formulas are then checked by it", () => {
 
 test("rows in doubt are then asked of an edit's run only where it touched them", () => {
   relay.desk.allowance.spentMs = limits.triggerDayMs * 0.81;
-  for (const sheetId of [7, 8]) relay.desk.sheets.get(sheetId)?.doubts.push({ from: 0, to: 2, since: 0 });
+  for (const sheetId of [7, 8]) {
+    const desk = relay.desk.sheets.get(sheetId);
+    if (desk) desk.doubts = [...desk.doubts, { from: 0, to: 2, since: 0 }];
+  }
   const wants = edit();
   expect(wants).toMatchObject([{ kind: "rows", sheetId: 8, rows: [0] }]);
 });

@@ -3,7 +3,7 @@ import { canonicalRow, widthOf } from "@sheetwire/shared/grid";
 import { limits } from "@sheetwire/shared/limits";
 import type { Row } from "@sheetwire/shared/protocol";
 import { BLANK, hasDigest } from "../../sheets/sheets.ts";
-import { usedCells, type Lease, type Stamp } from "../desk.ts";
+import { usedCells, type Lease, type SheetDesk, type Stamp } from "../desk.ts";
 import { differences } from "../difference.ts";
 import { isAboveFloor, isAfterAll, remember, someOverlapping } from "../placing.ts";
 import { stretchesOf, type Stretch } from "../stretches.ts";
@@ -173,11 +173,21 @@ function place(
     const open: number[] = [];
     for (let row = at.row; row < at.row + cells.length; row += 1) if (!isProven(row)) open.push(row);
     for (const unproven of stretchesOf(open)) leaveUnproven(fold, sheetId, unproven);
-    desk.seen.usedRows = Math.max(desk.seen.usedRows, at.row + cells.length);
-    desk.seen.usedColumns = Math.max(desk.seen.usedColumns, at.column + widthOf(cells));
+    noteUsed(desk, at.row + cells.length, at.column + widthOf(cells));
     if (isHeal) noteHealed(fold, cells.length);
   }
   if (isHeal) desk.restless = true;
+}
+
+/** What was written lies in the used part of the sheet. */
+function noteUsed(desk: SheetDesk, rows: number, columns: number): void {
+  const { seen } = desk;
+  if (rows <= seen.usedRows && columns <= seen.usedColumns) return;
+  desk.seen = {
+    ...seen,
+    usedRows: Math.max(seen.usedRows, rows),
+    usedColumns: Math.max(seen.usedColumns, columns),
+  };
 }
 
 /** Whether what was edited was dragged there, as far as it can be told. */

@@ -63,7 +63,7 @@ export function takeDigests(fold: Folding, reading: ReadingOf<"digests">, lease:
     return;
   }
   if (sheetColumns !== held.sheet.columns) {
-    desk.seen.columns = sheetColumns;
+    desk.seen = { ...desk.seen, columns: sheetColumns };
     wantColumns(fold, sheetId);
     return;
   }

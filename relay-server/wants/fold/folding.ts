@@ -120,7 +120,7 @@ export function isKnownWithoutGrid(fold: Folding, sheetId: number): boolean {
 
 export function canChangeUnseen(fold: Folding, sheetId: number): boolean {
   const held = fold.state.sheetState(sheetId);
-  return held !== undefined && (held.formulaRows > 0 || deskOf(fold, sheetId).restless);
+  return held !== undefined && (held.formulaRows > 0 || fold.desk.sheets.get(sheetId)?.restless === true);
 }
 
 export function deskOf({ state, desk }: Folding, sheetId: number): SheetDesk {
