@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { randomUUID } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { nextChain } from "@sheetwire/shared/digest";
 import type { ReadingOf } from "@sheetwire/shared/protocol";
 import { expect, test } from "vitest";
 import { createMemoryLog } from "../log/engines/memory.ts";
@@ -62,4 +63,41 @@ test("one that was forgotten remembers no reading from before: its floor is that
   lives.forget("sheet-1");
   moment = 4_000;
   expect((await lives.of("sheet-1", true))?.desk.startedAt).toBe(3_000);
+});
+
+test("while a long log is read the others have their turns", async () => {
+  const onFault = (error: unknown): void => {
+    throw error;
+  };
+  const log = createMemoryLog({ randomId: randomUUID, onFault });
+  const rows = 20_000;
+  const told = new SheetDouble([{ sheetId: 7, title: "One", columns: 1, rows: [] }], "sheet-1").sheets();
+  const [sheet] = (told as ReadingOf<"sheets">).spreadsheet.sheets;
+  const spreadsheet = { ...(told as ReadingOf<"sheets">).spreadsheet, sheets: [{ ...sheet!, rows }] };
+  let head = await log.create("sheet-1");
+  const add = async (content: object): Promise<void> => {
+    const json = JSON.stringify({ ...content, seq: head.seq + 1, loggedAt: 1, cause: "edit", readAt: [1, 1] });
+    const chain = nextChain(head.chain, json);
+    const entry = { firstSeq: head.seq + 1, lastSeq: head.seq + 1, json: `[${json}]`, chain };
+    await log.append([{ spreadsheetId: "sheet-1", expected: head, entry }]);
+    head = { ...head, seq: head.seq + 1, chain };
+  };
+  await add({ kind: "sheets", spreadsheet });
+  for (let row = 0; row < rows; row += 1_000) {
+    const cells = Array.from({ length: 1_000 }, (_, n) => [`${row + n} ${"x".repeat(400)}`]);
+    await add({ kind: "cells", sheetId: 7, at: { row, column: 0 }, cells });
+  }
+  const lives = createLives({ log, now: () => 1, onFault, onDamage: onFault });
+  let turns = 0;
+  let isOver = false;
+  const others = (async () => {
+    for (; !isOver; turns += 1) await new Promise(setImmediate);
+  })();
+  const live = await lives.of("sheet-1", false);
+  isOver = true;
+  await others;
+  expect(live?.state.head).toEqual(head);
+  expect(live?.state.sheetState(7)?.unknownRows).toBe(0);
+  // Some 8 MB, of which each turn reads a quarter of one, and an entry of 400 kB at least.
+  expect(turns).toBeGreaterThanOrEqual(20);
 });

@@ -1,6 +1,6 @@
 /** The spreadsheets in memory: loaded from the store when need be, and stored again when the log behind them has grown. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { FIRST_CHAIN } from "@sheetwire/shared/digest";
-import { limits } from "@sheetwire/shared/limits";
 import type { Change } from "@sheetwire/shared/protocol";
 import { DamagedError, HeadMovedError, partsOf, type ChangeLog, type Head } from "../log/log.ts";
 import { SpreadsheetState } from "../sheets/sheets.ts";
@@ -29,6 +29,8 @@ type Needs = {
 
 /** A state is stored again when the log behind it has grown by as much, at least so many characters. */
 const STORE_STATE_AFTER_CHARS = 1_000_000;
+/** So much of a state or a log is taken up in one turn: some ten milliseconds. */
+const LOAD_BYTES = 256 * 1024;
 
 export type Lives = ReturnType<typeof createLives>;
 
@@ -48,6 +50,22 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
       if (live && live.state.head.epoch !== epoch) forget(spreadsheetId);
     },
   );
+
+  let turn = Promise.resolve();
+  /** However many are being loaded, one of them goes on in one turn, and all others have theirs too. */
+  const ownTurn = (): Promise<void> => (turn = turn.then(() => nextTurn()));
+
+  async function* inTurns(lines: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string> {
+    let chars = 0;
+    for await (const line of lines) {
+      if (chars > 0 && chars + line.length > LOAD_BYTES) {
+        await ownTurn();
+        chars = 0;
+      }
+      chars += line.length;
+      yield line;
+    }
+  }
 
   function of(spreadsheetId: string, create: boolean): Promise<Live | undefined> {
     const known = loads.get(spreadsheetId);
@@ -82,6 +100,7 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
   }
 
   async function load(spreadsheetId: string, create: boolean): Promise<Live | undefined> {
+    await ownTurn();
     const head = (await log.head(spreadsheetId)) ?? (create ? await log.create(spreadsheetId) : undefined);
     if (!head) return undefined;
     const stored = await log.state(spreadsheetId);
@@ -89,12 +108,12 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
       ? { ...stored.head, epoch: head.epoch }
       : { epoch: head.epoch, seq: 0, chain: FIRST_CHAIN };
     const state =
-      (stored && (await SpreadsheetState.fromLines(spreadsheetId, stored.lines))) ??
+      (stored && (await SpreadsheetState.fromLines(spreadsheetId, inTurns(stored.lines)))) ??
       new SpreadsheetState(spreadsheetId, from);
     state.head = from;
     let tailChars = 0;
     for (let missedAt = -1; ;) {
-      const entries = await log.readAfter(spreadsheetId, state.head.seq, limits.frameMaxBytes);
+      const entries = await log.readAfter(spreadsheetId, state.head.seq, LOAD_BYTES);
       for (const entry of entries) {
         const { firstSeq, lastSeq, chain, json } = entry;
         const held = state.head.seq;
@@ -109,7 +128,10 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
         state.head = { ...state.head, seq: lastSeq, chain };
         tailChars += json.length;
       }
-      if (entries.length > 0) continue;
+      if (entries.length > 0) {
+        await ownTurn();
+        continue;
+      }
       const end = await log.head(spreadsheetId);
       // Another process erased it meanwhile.
       if (!end) return create ? load(spreadsheetId, create) : undefined;

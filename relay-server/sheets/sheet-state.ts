@@ -21,16 +21,15 @@ export class SheetState {
   #digest: Digest;
   readonly #seed: number;
 
-  /** Without rows none is known yet. There may be millions of them, so they are not looked at. */
-  constructor(sheet: Sheet, seed: number, rows?: StoredRow[]) {
+  /** None of its rows is known yet. There may be millions of them, so they are not looked at. */
+  constructor(sheet: Sheet, seed: number) {
     this.sheet = sheet;
     // oxlint-disable-next-line unicorn/no-new-array -- Array.from takes ten times as long, a second for ten million rows.
-    this.rows = rows ?? new Array<StoredRow>(sheet.rows).fill(UNKNOWN);
+    this.rows = new Array<StoredRow>(sheet.rows).fill(UNKNOWN);
     this.#seed = seed;
     this.unknownRows = sheet.rows;
     this.formulaRows = 0;
     this.#digest = NO_DIGEST;
-    if (rows) this.#recount();
   }
 
   get digest(): Digest {
@@ -61,6 +60,15 @@ export class SheetState {
       });
     });
     return columns.map((column) => storedRow(column, this.#seed));
+  }
+
+  /** Puts rows as they were stored. Throws MisfitError where the sheet has none. */
+  load(from: number, rows: readonly StoredRow[]): void {
+    const end = from + rows.length;
+    if (end > this.rows.length) throw new MisfitError(`Rows to ${end} of ${this.rows.length}.`);
+    this.#count(from, end, -1);
+    for (const [offset, row] of rows.entries()) this.rows[from + offset] = row;
+    this.#count(from, end, 1);
   }
 
   applyCells(change: ContentOf<"cells">): void {

@@ -44,17 +44,12 @@ export class SpreadsheetState {
       if (before === undefined) throw new Error("A stored state with a line that is none.");
       const held = state.held(Number(sheetId));
       const { seed } = state;
-      let row = Number(fromRow);
-      for (const json of partsOf(line.slice(before.length, -1))) {
-        held.rows[row] = json === "null" ? UNKNOWN : storedText(json, seed);
-        row += 1;
-      }
+      const rows = partsOf(line.slice(before.length, -1));
+      held.load(
+        Number(fromRow),
+        rows.map((json) => (json === "null" ? UNKNOWN : storedText(json, seed))),
+      );
     }
-    if (!state) return undefined;
-    for (const [sheetId, held] of state.#sheets) {
-      state.#sheets.set(sheetId, new SheetState(held.sheet, state.seed, held.rows));
-    }
-    state.#inOrder = undefined;
     return state;
   }
 
