@@ -8,7 +8,7 @@ import {
   widthOf,
 } from "@sheetwire/shared/grid";
 import { fold, NO_DIGEST, placed, type Digest } from "@sheetwire/shared/digest";
-import type { Row, RowRun, Sheet } from "@sheetwire/shared/protocol";
+import type { ColumnRun, Row, RowRun, Sheet } from "@sheetwire/shared/protocol";
 import type { ContentOf } from "./content.ts";
 import { BLANK, cellsOf, holdsFormula, storedRow, storedText, UNKNOWN, type StoredRow } from "./row.ts";
 
@@ -100,13 +100,15 @@ export class SheetState {
 
   applyColumns(change: ContentOf<"columns">): void {
     const { columns } = this.sheet;
-    this.rows = this.rows.map((row) => {
-      if (row === BLANK) return BLANK;
-      const cells = cellsOf(row);
-      return cells ? storedRow(applyColumnRuns(cells, columns, change.runs), this.#seed) : UNKNOWN;
-    });
+    if (this.unknownRows > 0 || !isBehindTheLast(change.runs, columns)) {
+      this.rows = this.rows.map((row) => {
+        if (row === BLANK) return BLANK;
+        const cells = cellsOf(row);
+        return cells ? storedRow(applyColumnRuns(cells, columns, change.runs), this.#seed) : UNKNOWN;
+      });
+      this.#recount();
+    }
     this.sheet = { ...this.sheet, columns: lengthAfter(change.runs) };
-    this.#recount();
   }
 
   /** Remembers which digest an unknown row will have; its content is found by it, wherever it turns up. */
@@ -183,4 +185,10 @@ export class SheetState {
     this.#digest = NO_DIGEST;
     this.#count(0, this.rows.length, 1);
   }
+}
+
+/** Whether columns only came behind the last one: no row changes by that, since none is held with blank cells at its end. */
+function isBehindTheLast([first, ...others]: readonly ColumnRun[], columns: number): boolean {
+  const keepsAll = first !== undefined && "keep" in first && first.keep[0] === 0 && first.keep[1] === columns;
+  return keepsAll && others.every((run) => "blank" in run);
 }

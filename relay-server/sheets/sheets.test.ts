@@ -1,5 +1,5 @@
 import { emptyModel, applyChange } from "@sheetwire/shared/grid";
-import type { RowRun } from "@sheetwire/shared/protocol";
+import type { ColumnRun, RowRun } from "@sheetwire/shared/protocol";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { SpreadsheetState, type ChangeContent } from "./sheets.ts";
@@ -36,13 +36,25 @@ const change: fc.Arbitrary<ChangeContent> = fc.oneof(
   })),
 );
 
+/** Given how many columns there are: some come at the end, in front or go. The first two stay, for cells to be put there. */
+const columnChange = fc
+  .constantFrom<(columns: number) => ColumnRun[]>(
+    (columns) => [{ keep: [0, columns] }, { blank: 1 }],
+    (columns) => [{ blank: 1 }, { keep: [0, columns] }],
+    (columns) => [{ keep: [0, columns] }, { blank: 1 }, { blank: 2 }],
+    () => [{ keep: [0, 2] }],
+    (columns) => [{ keep: [1, columns - 1] }, { keep: [0, 1] }],
+  )
+  .map((runsFor) => (columns: number) => ({ kind: "columns" as const, sheetId: 7, runs: runsFor(columns) }));
+
 test("rows that stay where they are cost nothing, and all is counted as if they had been looked at", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(change, { maxLength: 8 }), async (changes) => {
+    fc.asyncProperty(fc.array(fc.oneof(change, columnChange), { maxLength: 8 }), async (changes) => {
       const state = new SpreadsheetState("s", { epoch: "e", seq: 0, chain: "0000000000000000" });
       const model = emptyModel();
       const spreadsheet = { title: "t", locale: "en", timeZone: "UTC", sheets: [sheet] };
-      for (const one of [{ kind: "sheets" as const, spreadsheet }, ...changes]) {
+      for (const draft of [{ kind: "sheets" as const, spreadsheet }, ...changes]) {
+        const one = typeof draft === "function" ? draft(state.held(7).sheet.columns) : draft;
         state.apply(one);
         applyChange(model, { ...one, seq: 1, loggedAt: 1, cause: "edit", readAt: [1, 1] });
       }
