@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { canonicalRow } from "@sheetwire/shared/grid";
-import type { Cell, Reading } from "@sheetwire/shared/protocol";
+import type { Cell, Reading, Want } from "@sheetwire/shared/protocol";
 import { RelayDouble, SheetDouble } from "../sheet-double.ts";
 import { Stamps } from "../stamps.ts";
 
@@ -239,6 +239,29 @@ describe("structure", () => {
     }
     expect(relay.rows(7)).toEqual(truth(sheet));
   }, 90_000);
+});
+
+test("a sheet that was typed into before its list came is not taken for blank", () => {
+  const { sheet, relay } = copied(table(3, 2), 2);
+  sheet.grids.push({ sheetId: 8, title: "New", columns: 2, rows: [[], [], []] });
+  const older = sheet.sheets();
+  sheet.now += 400;
+  sheet.grid(8).rows[1] = [null, "typed"];
+  const typing = sheet.newRun();
+  const wants = relay.take(sheet.post(typing, 0, "edit", [sheet.edit(8, 1, 1, 1, 1)]));
+  const goOn = (run: string, cause: "edit" | "change:INSERT_GRID", asked: readonly Want[]): void => {
+    for (let [n, left] = [1, asked]; left.length > 0; n += 1) {
+      const answers = left.map((want) => sheet.answer(want));
+      left = relay.take(sheet.post(run, n, cause, answers));
+    }
+  };
+  // The list that was read before comes after it.
+  const inserting = sheet.newRun();
+  const others = relay.take(sheet.post(inserting, 0, "change:INSERT_GRID", [older]));
+  goOn(typing, "edit", wants);
+  goOn(inserting, "change:INSERT_GRID", others);
+  expect(relay.desk.sheets.get(8)).toMatchObject({ doubts: [], digestsSince: undefined });
+  expect(relay.rows(8)).toEqual(truth(sheet, 8));
 });
 
 describe("time", () => {

@@ -41,8 +41,11 @@ export function takeSheets(fold: Folding, reading: ReadingOf<"sheets">, lease: L
   }
   const resized: Sheet[] = [];
   for (const sheet of grids) {
-    if (!known.has(sheet.sheetId)) welcome(fold, sheet, reading.readAt);
-    else if (lookAt(fold, sheet)) resized.push(sheet);
+    if (!known.has(sheet.sheetId)) {
+      welcome(fold, sheet, reading.readAt);
+      // What was told of a sheet that nobody knew may be of after this list.
+      if (desk.sheetsSince !== undefined) wantDigests(fold, sheet.sheetId);
+    } else if (lookAt(fold, sheet)) resized.push(sheet);
   }
   if (!structural) return;
   // Something happened to the spreadsheet that says nothing of where. If a grid changed its size, it was there, unless that
