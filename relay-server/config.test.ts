@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { getHeapStatistics } from "node:v8";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { CONFIG_FILE, ConfigError, readConfig, urlOf } from "./config.ts";
 
@@ -33,6 +34,7 @@ test("without settings a relay listens on loopback alone and keeps everything du
     store: { kind: "sqlite", path: join(folder, "data", "sheetwire.db") },
     keepDays: 90,
     keepMegabytes: 1_024,
+    holdMegabytes: Math.floor(getHeapStatistics().heap_size_limit / 2 / 1024 / 1024),
     postsPerSecond: 20_000,
     logLevel: "info",
     webAppOrigins: ["https://script.google.com"],

@@ -1,6 +1,7 @@
 /** All that a deployer can set: environment variables, or the same keys in camelCase in `sheetwire.config.json`. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { getHeapStatistics } from "node:v8";
 import { limits } from "@sheetwire/shared/limits";
 import * as z from "zod";
 import { isGuarded } from "./origins/origins.ts";
@@ -23,6 +24,8 @@ export type Config = {
   /** Changes stay for so many days, and the newest of a spreadsheet up to so many megabytes; what older readers need is then a snapshot. */
   readonly keepDays: number;
   readonly keepMegabytes: number;
+  /** Sheets that nobody uses stay in memory up to so much. */
+  readonly holdMegabytes: number;
   /** Posts of one spreadsheet a second. */
   readonly postsPerSecond: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -34,6 +37,9 @@ export type Config = {
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
+
+/** Of what Node lets this program take. */
+const HALF_THE_HEAP_MB = Math.floor(getHeapStatistics().heap_size_limit / 2 / 1024 / 1024);
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
@@ -107,6 +113,11 @@ const keys = {
     takes: "how many megabytes of changes stay for each spreadsheet, from 1 to 1000000",
     schema: numberFrom(1, 1_000_000).default(limits.keepMegabytes),
   },
+  holdMegabytes: {
+    env: "SHEETWIRE_HOLD_MB",
+    takes: "how many megabytes of sheets stay in memory though nobody uses them, from 0 to 1000000",
+    schema: numberFrom(0, 1_000_000).default(HALF_THE_HEAP_MB),
+  },
   postsPerSecond: {
     env: "SHEETWIRE_POSTS_PER_SECOND",
     takes: "how many posts a second a spreadsheet may send, from 1 to 1000000",
@@ -160,6 +171,7 @@ export function readConfig(env: NodeJS.ProcessEnv, folder: string): Config {
     store: read("store"),
     keepDays: read("keepDays"),
     keepMegabytes: read("keepMegabytes"),
+    holdMegabytes: read("holdMegabytes"),
     postsPerSecond: read("postsPerSecond"),
     logLevel: read("logLevel"),
     webAppOrigins: read("webAppOrigins"),

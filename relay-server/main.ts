@@ -97,6 +97,7 @@ const ingest = createIngest({
   onFault,
   onDamage,
   postsPerSecond: config.postsPerSecond,
+  holdBytes: config.holdMegabytes * 1024 * 1024,
 });
 const elapsed = (): number => performance.now();
 const connectionsMax = connectionsGranted();

@@ -56,7 +56,8 @@ const LAST_REQUESTS_MS = 5_000;
 const DAY_MS = 24 * 60 * 60_000;
 
 export function createRelay(
-  config: Pick<Config, "host" | "port" | "webAppOrigins"> & Partial<Pick<Config, "keepDays" | "keepMegabytes">>,
+  config: Pick<Config, "host" | "port" | "webAppOrigins"> &
+    Partial<Pick<Config, "keepDays" | "keepMegabytes" | "holdMegabytes">>,
   needs: RelayNeeds,
 ): Relay {
   const { log, access, ingest, logger, metrics, now, elapsed } = needs;
@@ -89,6 +90,7 @@ export function createRelay(
     watchers: fanOut.watchers(spreadsheetId),
     relay: { version: VERSION, protocol: PROTOCOL_VERSION },
   });
+  metrics.measureHeld(() => ingest.heldBytes());
   const facts = createFactsTeller({ fanOut, factsOf, elapsed, onFault });
   fanOut.onWatchers((spreadsheetId) => facts.changed(spreadsheetId));
   const stopFacts = ingest.onFacts((spreadsheetId) => facts.changed(spreadsheetId));
@@ -142,7 +144,11 @@ export function createRelay(
     /* GET /v1/spreadsheets, /v1/spreadsheets/:spreadsheetId, …/values/:a1, …/digests, …/status */
     ...readRoutes({ ingest, factsOf }),
     /* GET /v1/spreadsheets/:spreadsheetId/cells/:a1/history */ historyRoute({ ingest, log }),
-    /* GET /v1/spreadsheets/:spreadsheetId/snapshot */ snapshotRoute({ ingest, elapsed }),
+    /* GET /v1/spreadsheets/:spreadsheetId/snapshot */ snapshotRoute({
+      ingest,
+      elapsed,
+      mostBytes: config.holdMegabytes === undefined ? undefined : (config.holdMegabytes / 2) * 1024 * 1024,
+    }),
     /* GET /v1/spreadsheets/:spreadsheetId/changes, as JSON or as events */ changesRoute({ log, streams }),
     /* GET /livez, /readyz, /metrics, /status */
     ...healthRoutes({

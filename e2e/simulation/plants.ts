@@ -173,7 +173,18 @@ export const plants: readonly Plant[] = [
     find: "if (taken) return end(",
     replace: "if (taken && taken.bodyHash !== bodyHash) return end(",
     day: "honest",
-    seeds: 300,
+    seeds: 1_000,
+    known: 709,
+  },
+  {
+    name: "of a spreadsheet that rests the desk is forgotten",
+    file: "relay-server/ingest/lives.ts",
+    find: "resting.set(spreadsheetId, { head: state.head, desk });",
+    replace:
+      "resting.set(spreadsheetId, { head: state.head, desk: { ...emptyDesk(startedAt), sheetsSince: undefined } });",
+    day: "races",
+    seeds: 100,
+    known: 48,
   },
   {
     name: "the mirror's reader goes on over a hole",

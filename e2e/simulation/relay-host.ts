@@ -89,6 +89,8 @@ export function createRelayHost({ clock, dice, disk, weather, trace }: Needs): R
       keysOf: (spreadsheetId) => access.keysOf(spreadsheetId),
       now: wholeNow,
       onFault,
+      // In every other life it keeps in memory only what something happens to.
+      holdBytes: crashes % 2 === 0 ? 0 : Number.POSITIVE_INFINITY,
     });
     const fanOut = createFanOut({ log, elapsed: clock.now, onFault });
     const wheel = { put: () => {}, remove: () => {}, turn: () => {}, stop: () => {} };

@@ -97,6 +97,14 @@ export function createCaller(needs: CallerNeeds): Caller {
     entry.look = { at: moment, cancel };
   }
 
+  /** One after the other: each is read from the store for it. */
+  async function lookAtAll(spreadsheetIds: readonly string[]): Promise<void> {
+    for (const spreadsheetId of spreadsheetIds) {
+      if (isStopped) return;
+      await look(spreadsheetId, entryOf(spreadsheetId)).catch(onFault);
+    }
+  }
+
   async function look(spreadsheetId: string, entry: Entry): Promise<void> {
     const standing = await ingest.standingOf(spreadsheetId);
     if (isStopped || entry.isCalling || waiting.has(spreadsheetId)) return;
@@ -225,7 +233,7 @@ export function createCaller(needs: CallerNeeds): Caller {
 
   return {
     start(spreadsheetIds) {
-      for (const spreadsheetId of spreadsheetIds) lookAt(spreadsheetId, now());
+      void lookAtAll(spreadsheetIds);
     },
     async stop() {
       isStopped = true;

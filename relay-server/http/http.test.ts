@@ -607,7 +607,7 @@ describe("the snapshot", () => {
   test("versions that slow readers hold have an end: one too many is told to come again", async () => {
     const one = letIn(relay, "sheet-versions");
     await learn(relay, "sheet-versions", ...filled([["a"], ["b"], ["c"]], { columns: 1 }));
-    const route = snapshotRoute({ ingest: relay.ingest, elapsed: () => performance.now(), mostRows: 5 });
+    const route = snapshotRoute({ ingest: relay.ingest, elapsed: () => performance.now(), mostBytes: 400 });
     const ask = async (): Promise<Readable> => {
       const params = { spreadsheetId: one.spreadsheetId };
       const answer = await route.handle({ params, query: {}, headers: {}, device: undefined });
@@ -623,6 +623,28 @@ describe("the snapshot", () => {
     await expect(ask()).rejects.toThrow("busy");
     slow.destroy();
     await soon(async () => expect(await textOf(await ask())).toContain("later"));
+  });
+
+  test("versions that nobody reads make place for newer ones, the newest stays", async () => {
+    const one = letIn(relay, "sheet-kept");
+    await learn(relay, "sheet-kept", ...filled([["a"], ["b"], ["c"]], { columns: 1 }));
+    const route = snapshotRoute({ ingest: relay.ingest, elapsed: () => performance.now(), mostBytes: 1 });
+    const ask = async (more: { headers?: { "if-match": string }; query?: { after: string } } = {}): Promise<string> => {
+      const params = { spreadsheetId: one.spreadsheetId };
+      const answer = await route.handle({ params, query: {}, headers: {}, device: undefined, ...more });
+      if (!answer.ok) throw new Error(answer.code);
+      if (!("body" in answer) || typeof answer.body === "string") throw new Error("No stream.");
+      await textOf(answer.body);
+      return answer.headers?.["etag"] ?? "";
+    };
+    const goOn = (etag: string) => ask({ headers: { "if-match": etag }, query: { after: "7:0" } });
+    const first = await ask();
+    await learn(relay, "sheet-kept", typed("later"));
+    await expect(goOn(first)).resolves.toBe(first);
+    const second = await ask();
+    await learn(relay, "sheet-kept", typed("last"));
+    await expect(goOn(second)).resolves.toBe(second);
+    await expect(goOn(first)).rejects.toThrow("version-gone");
   });
 
   test("a reader that takes nothing is let go", { timeout: 30_000 }, async () => {

@@ -22,25 +22,38 @@ const PIECE_CHARS = 64 * 1024;
 
 /** A version stays for so long after it was read last, in milliseconds: whoever was cut off dials again. */
 const VERSION_STAYS_MS = 120_000;
-/** Versions of one spreadsheet that are kept, and rows in all that are kept; as many again in those being read. */
+/** Versions of one spreadsheet that are kept. */
 const MOST_VERSIONS = 3;
-const MOST_ROWS = 20_000_000;
 
-type Kept = SnapshotVersion & { readonly digest: string; readonly rows: number; usedAt: number };
+type Kept = SnapshotVersion & { readonly digest: string; usedAt: number };
 
-/** Versions that somebody may go on reading though edits go on. */
-function createVersions(elapsed: () => number, mostRows: number) {
+/** Versions that somebody may go on reading though edits go on: those that are being read take `mostBytes` at most, all others half of it. */
+function createVersions(elapsed: () => number, mostBytes: number) {
   const kept = new Map<string, Map<string, Kept>>();
   /** How many read which. A version that is not kept any more stays as long as somebody reads it. */
   const read = new Map<Kept, number>();
+  const drop = (spreadsheetId: string, etag: string): void => {
+    const versions = kept.get(spreadsheetId);
+    versions?.delete(etag);
+    if (versions?.size === 0) kept.delete(spreadsheetId);
+  };
+  const oldestFirst = (): { spreadsheetId: string; etag: string; version: Kept }[] =>
+    [...kept]
+      .flatMap(([spreadsheetId, versions]) =>
+        [...versions].map(([etag, version]) => ({ spreadsheetId, etag, version })),
+      )
+      .sort((a, b) => a.version.usedAt - b.version.usedAt);
   const forget = (): void => {
-    for (const [spreadsheetId, versions] of kept) {
-      for (const [etag, { usedAt }] of versions) if (elapsed() - usedAt > VERSION_STAYS_MS) versions.delete(etag);
-      if (versions.size === 0) kept.delete(spreadsheetId);
+    const all = oldestFirst();
+    let bytes = sumOf(all.map(({ version }) => version));
+    const newest = all.at(-1)?.version;
+    for (const { spreadsheetId, etag, version } of all) {
+      const isOver = bytes > mostBytes / 2 && version !== newest;
+      if (!isOver && elapsed() - version.usedAt <= VERSION_STAYS_MS) return;
+      bytes -= version.bytes;
+      drop(spreadsheetId, etag);
     }
   };
-  const rowsKept = (): number =>
-    [...kept.values()].reduce((sum, versions) => [...versions.values()].reduce((all, { rows }) => all + rows, sum), 0);
   return {
     find(spreadsheetId: string, etag: string): Kept | undefined {
       const found = kept.get(spreadsheetId)?.get(etag);
@@ -48,21 +61,18 @@ function createVersions(elapsed: () => number, mostRows: number) {
       return found;
     },
     keep(spreadsheetId: string, etag: string, version: SnapshotVersion, digest: string): Kept {
-      forget();
-      const rows = version.sheets.reduce((sum, sheet) => sum + sheet.rows.length, 0);
-      const one: Kept = { ...version, digest, rows, usedAt: elapsed() };
-      if (rowsKept() + rows > mostRows) return one;
+      const one: Kept = { ...version, digest, usedAt: elapsed() };
       const versions = kept.get(spreadsheetId) ?? new Map<string, Kept>();
       kept.set(spreadsheetId, versions.set(etag, one));
       for (const oldest of versions.keys()) if (versions.size > MOST_VERSIONS) versions.delete(oldest);
+      forget();
       return one;
     },
     forget,
     /** Whether there is room for one more to read it; `end` is then to be called when that is over. */
     begin(version: Kept): boolean {
       const readers = read.get(version) ?? 0;
-      const rows = [...read.keys()].reduce((sum, one) => sum + one.rows, 0);
-      if (readers === 0 && rows > 0 && rows + version.rows > mostRows) return false;
+      if (readers === 0 && read.size > 0 && sumOf([...read.keys()]) + version.bytes > mostBytes) return false;
       read.set(version, readers + 1);
       return true;
     },
@@ -74,6 +84,8 @@ function createVersions(elapsed: () => number, mostRows: number) {
   };
 }
 
+const sumOf = (versions: readonly SnapshotVersion[]): number => versions.reduce((sum, { bytes }) => sum + bytes, 0);
+
 /**
  * The whole spreadsheet as NDJSON, of one version, streamed no faster than the reader takes it. Its ETag names epoch and
  * contents: a reader that was cut off goes on behind the last row it has with `?after=sheetId:row` and `If-Match`, for two
@@ -82,13 +94,13 @@ function createVersions(elapsed: () => number, mostRows: number) {
 export function snapshotRoute({
   ingest,
   elapsed,
-  mostRows = MOST_ROWS,
+  mostBytes = Number.POSITIVE_INFINITY,
 }: {
   ingest: Ingest;
   elapsed: () => number;
-  mostRows?: number;
+  mostBytes?: number;
 }): Route {
-  const versions = createVersions(elapsed, mostRows);
+  const versions = createVersions(elapsed, mostBytes);
   setInterval(versions.forget, VERSION_STAYS_MS).unref();
   return {
     method: "GET",

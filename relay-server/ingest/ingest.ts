@@ -81,6 +81,8 @@ export interface Ingest {
   onFacts(listener: (spreadsheetId: string) => void): () => void;
   /** Writes the state as it is at the durable head, so that nothing depends on the log behind it. */
   storeState(spreadsheetId: string): Promise<void>;
+  /** The memory that the rows of all spreadsheets in it take, nearly, in bytes. */
+  heldBytes(): number;
   /** Something of the log cannot be read: it is named, and what is in memory is stored, so that nothing needs it any more. */
   mend(damage: DamagedError): Promise<void>;
   /** Drops what is held in memory of a spreadsheet (it was erased or restored). */
@@ -100,6 +102,8 @@ export type IngestNeeds = {
   onDamage?: (damage: DamagedError) => void;
   /** Posts a second of one spreadsheet, lasting; a bound against what went wild. */
   postsPerSecond?: number;
+  /** How much the rows of all spreadsheets in memory may take. What is being used stays, however much that is. */
+  holdBytes?: number;
 };
 
 /** One post on its way. */
@@ -142,7 +146,8 @@ export function createIngest(needs: IngestNeeds): Ingest {
     named.add(name);
     (needs.onDamage ?? needs.onFault)(damage);
   };
-  const lives = createLives({ log, now, onFault: needs.onFault, onDamage });
+  const { onFault, holdBytes = Number.POSITIVE_INFINITY } = needs;
+  const lives = createLives({ log, now, holdBytes, onFault, onDamage });
   const lanes = new Lanes<Waiting>({
     laneMaxItems: limits.waitingPostsOfOne,
     laneMaxBytes: limits.waitingBytesOfOne,
@@ -242,6 +247,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
         committing = commit(folded);
         await committing;
         committing = undefined;
+        lives.makeRoom();
       }
       for (const spreadsheetId of missing) loadFor(spreadsheetId);
     } while (lanes.hasTurn);
@@ -281,6 +287,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
         continue;
       }
       bytes += waiting.bytes;
+      live.usedAt = live.busyAt = now();
       const one = foldOne(waiting, live);
       if (one) folded.push(one);
     }
@@ -296,6 +303,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
           for (const one of lanes.clear(spreadsheetId)) one.resolve({ ok: false, code: "busy", retryAfterMs: 200 });
           return;
         }
+        live.busyAt = now();
         lanes.letGo(spreadsheetId);
         goOn();
       },
@@ -420,12 +428,20 @@ export function createIngest(needs: IngestNeeds): Ingest {
     }
   }
 
+  /** The spreadsheet, loaded when need be. */
+  async function reach(spreadsheetId: string): Promise<Live | undefined> {
+    const live = await lives.of(spreadsheetId, false);
+    if (live) live.usedAt = now();
+    if (!committing) lives.makeRoom();
+    return live;
+  }
+
   async function durable(spreadsheetId: string): Promise<Live | undefined> {
     // What is folded and not yet durable is told to nobody.
-    const live = await lives.of(spreadsheetId, false);
+    const live = await reach(spreadsheetId);
     if (!committing) return live;
     await committing;
-    return lives.of(spreadsheetId, false);
+    return reach(spreadsheetId);
   }
 
   async function storeState(spreadsheetId: string): Promise<void> {
@@ -439,7 +455,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
   /** Changes something on the desk outside a post. It becomes durable with the next one, and loses nothing if it does not. */
   async function onDesk<T>(spreadsheetId: string, change: (live: Live) => T): Promise<T | undefined> {
     if (isClosed) return undefined;
-    const live = await lives.of(spreadsheetId, false);
+    const live = await reach(spreadsheetId);
     return live && change(live);
   }
 
@@ -456,7 +472,9 @@ export function createIngest(needs: IngestNeeds): Ingest {
         answeringUntil: answeringUntil(desk, now()),
       })),
     async wantsFor(spreadsheetId, { run, n, sweepAll }) {
-      const wants = await onDesk(spreadsheetId, ({ state, desk }) => {
+      const wants = await onDesk(spreadsheetId, (live) => {
+        const { state, desk } = live;
+        live.busyAt = now();
         if (sweepAll) desk.sheetsSince ??= desk.order;
         wantCheck(state, desk, sweepAll, now());
         return issueWants({ run, n, cause: "call" }, state, desk, now());
@@ -472,7 +490,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
     },
     stateOf: async (spreadsheetId) => (await durable(spreadsheetId))?.state,
     async factsOf(spreadsheetId) {
-      const live = await lives.of(spreadsheetId, false);
+      const live = await reach(spreadsheetId);
       return live && factsOf(live.state, live.desk, now());
     },
     onFacts(listener) {
@@ -480,6 +498,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
       return () => listeners.delete(listener);
     },
     storeState,
+    heldBytes: lives.heldBytes,
     async mend(damage) {
       onDamage(damage);
       const { spreadsheetId, throughSeq } = damage;

@@ -20,7 +20,7 @@ test("a spreadsheet that is forgotten and loaded while its state is stored is no
   };
   const log = createSqliteLog(store, { randomId: randomUUID, onFault, as: "owner" });
   const damages: DamagedError[] = [];
-  const lives = createLives({ log, now: () => 1, onFault, onDamage: (d) => damages.push(d) });
+  const lives = createLives({ log, holdBytes: 0, now: () => 1, onFault, onDamage: (d) => damages.push(d) });
   const rows = Array.from({ length: 20_000 }, (_, n) => [`${n} ${"x".repeat(400)}`]);
   const double = new SheetDouble([{ sheetId: 7, title: "One", columns: 1, rows }], "sheet-1");
   const live = (await lives.of("sheet-1", true))!;
@@ -56,7 +56,7 @@ test("one that was forgotten remembers no reading from before: its floor is that
     throw error;
   };
   const log = createMemoryLog({ randomId: randomUUID, onFault });
-  const lives = createLives({ log, now: () => moment, onFault, onDamage: onFault });
+  const lives = createLives({ log, holdBytes: 0, now: () => moment, onFault, onDamage: onFault });
   moment = 2_000;
   expect((await lives.of("sheet-1", true))?.desk.startedAt).toBe(1_000);
   moment = 3_000;
@@ -87,7 +87,7 @@ test("while a long log is read the others have their turns", async () => {
     const cells = Array.from({ length: 1_000 }, (_, n) => [`${row + n} ${"x".repeat(400)}`]);
     await add({ kind: "cells", sheetId: 7, at: { row, column: 0 }, cells });
   }
-  const lives = createLives({ log, now: () => 1, onFault, onDamage: onFault });
+  const lives = createLives({ log, holdBytes: 0, now: () => 1, onFault, onDamage: onFault });
   let turns = 0;
   let isOver = false;
   const others = (async () => {
@@ -100,4 +100,62 @@ test("while a long log is read the others have their turns", async () => {
   expect(live?.state.sheetState(7)?.unknownRows).toBe(0);
   // Some 8 MB, of which each turn reads a quarter of one, and an entry of 400 kB at least.
   expect(turns).toBeGreaterThanOrEqual(20);
+});
+
+/** Two spreadsheets of 1,000 rows in memory, with time at hand. */
+async function openTwo(holdBytes: number) {
+  const clock = { at: 1_000_000 };
+  const onFault = (error: unknown): void => {
+    throw error;
+  };
+  const log = createMemoryLog({ randomId: randomUUID, onFault });
+  const lives = createLives({ log, holdBytes, now: () => clock.at, onFault, onDamage: onFault });
+  const rows = Array.from({ length: 1_000 }, (_, n) => [`row ${n}`]);
+  const told = new SheetDouble([{ sheetId: 7, title: "One", columns: 1, rows }], "x").sheets() as ReadingOf<"sheets">;
+  for (const id of ["sheet-1", "sheet-2"]) {
+    const { state } = (await lives.of(id, true))!;
+    state.apply({ kind: "sheets", spreadsheet: told.spreadsheet });
+    state.apply({ kind: "cells", sheetId: 7, at: { row: 0, column: 0 }, cells: rows });
+  }
+  return { clock, log, lives };
+}
+
+test("where more is held than may be, what was not used for longest rests, and goes on with the desk that it had", async () => {
+  const { clock, log, lives } = await openTwo(100_000);
+  expect(lives.heldBytes()).toBeGreaterThan(150_000);
+  expect(lives.heldBytes()).toBeLessThan(200_000);
+  const [one, two] = [lives.now("sheet-1")!, lives.now("sheet-2")!];
+  one.usedAt = one.busyAt = clock.at;
+  two.usedAt = two.busyAt = clock.at + 1;
+  clock.at += 9_000;
+  lives.makeRoom();
+  expect(lives.now("sheet-1")).toBe(one);
+  clock.at += 2_000;
+  lives.makeRoom();
+  expect(lives.now("sheet-1")).toBeUndefined();
+  expect(lives.now("sheet-2")).toBe(two);
+  const again = await lives.of("sheet-1", false);
+  expect(again).not.toBe(one);
+  expect(again?.desk).toBe(one.desk);
+  expect(again?.state.head).toEqual(await log.head("sheet-1"));
+});
+
+test("what is within the bounds stays, however long nobody uses it", async () => {
+  const { clock, lives } = await openTwo(200_000);
+  clock.at += 3_600_000;
+  lives.makeRoom();
+  expect(lives.now("sheet-1")).toBeDefined();
+  expect(lives.now("sheet-2")).toBeDefined();
+});
+
+test("one whose log began another life while it rested has nothing on its desk, and believes nothing from before", async () => {
+  const { clock, log, lives } = await openTwo(0);
+  const before = lives.now("sheet-1")!.desk;
+  clock.at += 11_000;
+  lives.makeRoom();
+  await log.restart("sheet-1");
+  clock.at += 1_000;
+  const again = await lives.of("sheet-1", false);
+  expect(again?.desk).not.toBe(before);
+  expect(again?.desk.startedAt).toBe(clock.at);
 });

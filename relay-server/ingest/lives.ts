@@ -1,4 +1,7 @@
-/** The spreadsheets in memory: loaded from the store when need be, and stored again when the log behind them has grown. */
+/**
+ * The spreadsheets in memory: loaded from the store when need be, and stored again when the log behind them has grown. Where
+ * they take more than they may, those that were not used for longest rest: of them only the desk stays.
+ */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { FIRST_CHAIN } from "@sheetwire/shared/digest";
 import type { Change } from "@sheetwire/shared/protocol";
@@ -17,10 +20,15 @@ export type Live = {
   isVoid: boolean;
   /** Its state is being written. */
   storing: Promise<void> | undefined;
+  /** When somebody needed it last, and when something happened to it last, in milliseconds. */
+  usedAt: number;
+  busyAt: number;
 };
 
 type Needs = {
   log: ChangeLog;
+  /** How much the rows of all spreadsheets may take. */
+  holdBytes: number;
   /** Milliseconds since 1970. */
   now: () => number;
   onFault: (error: unknown) => void;
@@ -31,15 +39,22 @@ type Needs = {
 const STORE_STATE_AFTER_CHARS = 1_000_000;
 /** So much of a state or a log is taken up in one turn: some ten milliseconds. */
 const LOAD_BYTES = 256 * 1024;
+/** To what something happened within so many milliseconds does not rest, however much is held: it would be loaded again at once. */
+const IDLE_MS = 10_000;
+/** So often it is looked at how much is held, and after each load. */
+const LOOK_EVERY_MS = 1_000;
 
 export type Lives = ReturnType<typeof createLives>;
 
-export function createLives({ log, now, onFault, onDamage }: Needs) {
+export function createLives({ log, holdBytes, now, onFault, onDamage }: Needs) {
   const startedAt = now();
   /** When spreadsheets were dropped: the times of readings from before are remembered by nobody. */
   const droppedAt = new Map<string, number>();
   /** Desks with what was folded and refused, until the spreadsheet is loaded again. */
   const refused = new Map<string, Desk>();
+  /** What stays of those that rest: nothing on their desks is forgotten. */
+  const resting = new Map<string, { readonly head: Head; readonly desk: Desk }>();
+  let lookedAt = startedAt;
   const loads = new Map<string, Promise<Live | undefined>>();
   const loaded = new Map<string, Live>();
   const stopFollowing = log.follow(
@@ -55,7 +70,7 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
   /** However many are being loaded, one of them goes on in one turn, and all others have theirs too. */
   const ownTurn = (): Promise<void> => (turn = turn.then(() => nextTurn()));
 
-  async function* inTurns(lines: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string> {
+  async function* inTurns(lines: AsyncIterable<string> | Iterable<string>, onChars: (chars: number) => void) {
     let chars = 0;
     for await (const line of lines) {
       if (chars > 0 && chars + line.length > LOAD_BYTES) {
@@ -63,6 +78,7 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
         chars = 0;
       }
       chars += line.length;
+      onChars(line.length);
       yield line;
     }
   }
@@ -76,8 +92,10 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
     loading.then(
       (live) => {
         if (!isMine()) return;
-        if (live) loaded.set(spreadsheetId, live);
-        else loads.delete(spreadsheetId);
+        if (live) {
+          loaded.set(spreadsheetId, live);
+          lookedAt = Number.NEGATIVE_INFINITY;
+        } else loads.delete(spreadsheetId);
       },
       () => {
         if (isMine()) loads.delete(spreadsheetId);
@@ -107,8 +125,13 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
     const from: Head = stored
       ? { ...stored.head, epoch: head.epoch }
       : { epoch: head.epoch, seq: 0, chain: FIRST_CHAIN };
+    let storedChars = 0;
     const state =
-      (stored && (await SpreadsheetState.fromLines(spreadsheetId, inTurns(stored.lines)))) ??
+      (stored &&
+        (await SpreadsheetState.fromLines(
+          spreadsheetId,
+          inTurns(stored.lines, (n) => (storedChars += n)),
+        ))) ??
       new SpreadsheetState(spreadsheetId, from);
     state.head = from;
     let tailChars = 0;
@@ -144,13 +167,37 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
       }
       missedAt = end.seq;
     }
+    const desk = takeRested(spreadsheetId, state.head) ?? (await storedDesk(spreadsheetId));
+    return {
+      state,
+      desk,
+      tailChars,
+      storedChars,
+      isVoid: false,
+      storing: undefined,
+      usedAt: now(),
+      busyAt: Number.NEGATIVE_INFINITY,
+    };
+  }
+
+  async function storedDesk(spreadsheetId: string): Promise<Desk> {
     const json = await log.desk(spreadsheetId);
     const since = droppedAt.get(spreadsheetId) ?? startedAt;
     const alone = json === undefined ? emptyDesk(since) : loadDesk(json, since);
     const before = refused.get(spreadsheetId);
     refused.delete(spreadsheetId);
-    const desk = (before && withTimesOf(before, alone)) ?? alone;
-    return { state, desk, tailChars, storedChars: 0, isVoid: false, storing: undefined };
+    return (before && withTimesOf(before, alone)) ?? alone;
+  }
+
+  /** The desk of one that rested, if its log is where it was then. */
+  function takeRested(spreadsheetId: string, { epoch, seq, chain }: Head): Desk | undefined {
+    const rested = resting.get(spreadsheetId);
+    if (!rested) return undefined;
+    resting.delete(spreadsheetId);
+    const { head, desk } = rested;
+    if (head.epoch === epoch && head.seq === seq && head.chain === chain) return desk;
+    droppedAt.set(spreadsheetId, now());
+    return undefined;
   }
 
   /**
@@ -182,6 +229,7 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
   function forget(spreadsheetId: string): void {
     droppedAt.set(spreadsheetId, now());
     refused.delete(spreadsheetId);
+    resting.delete(spreadsheetId);
     loads.delete(spreadsheetId);
     loaded.delete(spreadsheetId);
   }
@@ -192,10 +240,36 @@ export function createLives({ log, now, onFault, onDamage }: Needs) {
     refused.set(spreadsheetId, desk);
   }
 
+  const heldBytes = (): number => {
+    let bytes = 0;
+    for (const { state } of loaded.values()) bytes += state.heldBytes;
+    return bytes;
+  };
+
+  /** Lets those rest that were not used for longest, until the others fit. To be called when all that is folded is durable. */
+  function makeRoom(): void {
+    const moment = now();
+    if (Math.abs(moment - lookedAt) < LOOK_EVERY_MS) return;
+    lookedAt = moment;
+    let bytes = heldBytes();
+    if (bytes <= holdBytes) return;
+    const oldestFirst = [...loaded].sort(([, a], [, b]) => a.usedAt - b.usedAt);
+    for (const [spreadsheetId, { state, desk, isVoid, storing, busyAt }] of oldestFirst) {
+      if (bytes <= holdBytes) return;
+      if (isVoid || storing || Math.abs(moment - busyAt) < IDLE_MS) continue;
+      bytes -= state.heldBytes;
+      resting.set(spreadsheetId, { head: state.head, desk });
+      loads.delete(spreadsheetId);
+      loaded.delete(spreadsheetId);
+    }
+  }
+
   return {
     of,
     /** The spreadsheet, if it is in memory. */
     now: (spreadsheetId: string): Live | undefined => loaded.get(spreadsheetId),
+    heldBytes,
+    makeRoom,
     store,
     storeIfDue(spreadsheetId: string, live: Live): void {
       if (live.isVoid || live.storing || live.tailChars < Math.max(STORE_STATE_AFTER_CHARS, live.storedChars)) return;

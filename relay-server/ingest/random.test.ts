@@ -25,6 +25,8 @@ let fanOut: FanOut;
 let faults: string[];
 let lost: number;
 let isFull: boolean;
+/** With nothing, whatever is not used for ten seconds rests. */
+let holdBytes = 0;
 
 function openAll(): void {
   if (store?.db.isOpen) store.close();
@@ -58,6 +60,7 @@ function openAll(): void {
     now: () => clock,
     onFault,
     postsPerSecond: Number.POSITIVE_INFINITY,
+    holdBytes,
     onDamage: (d) => onFault(d),
   });
   fanOut = createFanOut({ log, elapsed: () => 0, onFault });
@@ -188,6 +191,8 @@ test.each(Array.from({ length: seeds }, (_, n) => base + n))(
     slow = diceOf(seed + 7);
     const roll = diceOf(seed);
     const big = roll(2) === 0;
+    holdBytes = seed % 2 === 0 ? 0 : Number.POSITIVE_INFINITY;
+    openAll();
     const ids = ["sheet-0001", "sheet-0002"];
     const sheets = new Map(
       ids.map((id) => {

@@ -12,6 +12,10 @@ import type { ColumnRun, Row, RowRun, Sheet } from "@sheetwire/shared/protocol";
 import type { ContentOf } from "./content.ts";
 import { BLANK, cellsOf, holdsFormula, storedRow, storedText, UNKNOWN, type StoredRow } from "./row.ts";
 
+/** A row in its list, and what a known one takes beside its text. */
+const SLOT_BYTES = 8;
+const ROW_BYTES = 72;
+
 /** One sheet: its properties and its rows, with the digest of all rows kept up to date at one step a changed row. */
 export class SheetState {
   sheet: Sheet;
@@ -19,6 +23,8 @@ export class SheetState {
   unknownRows: number;
   formulaRows: number;
   #digest: Digest;
+  /** What the known rows that are not blank take. */
+  #bytes = 0;
   readonly #seed: number;
 
   /** None of its rows is known yet. There may be millions of them, so they are not looked at. */
@@ -34,6 +40,11 @@ export class SheetState {
 
   get digest(): Digest {
     return this.#digest;
+  }
+
+  /** The memory that its rows take, nearly. */
+  get heldBytes(): number {
+    return this.rows.length * SLOT_BYTES + this.#bytes;
   }
 
   /** Cells of the grid, blank ones included. */
@@ -122,12 +133,14 @@ export class SheetState {
     if (before.json === null) this.unknownRows -= 1;
     else if (before !== BLANK) {
       if (holdsFormula(before)) this.formulaRows -= 1;
+      this.#bytes -= ROW_BYTES + before.json.length;
       this.#digest = fold(this.#digest, placed(index, before));
     }
     const after = cells.length === 0 ? BLANK : storedText(JSON.stringify(cells), this.#seed);
     this.rows[index] = after;
     if (after === BLANK) return;
     if (holdsFormula(after)) this.formulaRows += 1;
+    this.#bytes += ROW_BYTES + (after.json?.length ?? 0);
     this.#digest = fold(this.#digest, placed(index, after));
   }
 
@@ -161,6 +174,7 @@ export class SheetState {
   #count(from: number, to: number, sign: 1 | -1): void {
     let unknown = 0;
     let formulas = 0;
+    let bytes = 0;
     let high = 0;
     let low = 0;
     for (let index = from; index < to; index += 1) {
@@ -169,6 +183,7 @@ export class SheetState {
       if (row === undefined || row.json === null) unknown += 1;
       else {
         if (holdsFormula(row)) formulas += 1;
+        bytes += ROW_BYTES + row.json.length;
         const part = placed(index, row);
         high ^= part.high;
         low ^= part.low;
@@ -176,12 +191,14 @@ export class SheetState {
     }
     this.unknownRows += sign * unknown;
     this.formulaRows += sign * formulas;
+    this.#bytes += sign * bytes;
     if (high !== 0 || low !== 0) this.#digest = fold(this.#digest, { high, low });
   }
 
   #recount(): void {
     this.unknownRows = 0;
     this.formulaRows = 0;
+    this.#bytes = 0;
     this.#digest = NO_DIGEST;
     this.#count(0, this.rows.length, 1);
   }

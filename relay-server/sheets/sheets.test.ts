@@ -64,7 +64,7 @@ test("rows that stay where they are cost nothing, and all is counted as if they 
       expect(state.digest()).toBe(again?.digest());
       const counts = (one: SpreadsheetState | undefined): unknown[] => {
         const held = one?.sheetState(7);
-        return [held?.unknownRows, held?.formulaRows, held?.rows.length];
+        return [held?.unknownRows, held?.formulaRows, held?.rows.length, one?.heldBytes];
       };
       expect(counts(state)).toEqual(counts(again));
     }),

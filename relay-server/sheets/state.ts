@@ -81,6 +81,13 @@ export class SpreadsheetState {
     return this.sheetStates().some((held) => held.unknownRows > 0);
   }
 
+  /** The memory that its rows take, nearly. */
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const held of this.#sheets.values()) bytes += held.heldBytes;
+    return bytes;
+  }
+
   /** Digest of the whole spreadsheet, known contents and properties, as 16 hex digits. */
   digest(): string {
     let digest: Digest = NO_DIGEST;
@@ -113,7 +120,7 @@ export class SpreadsheetState {
   version(): SnapshotVersion {
     const head = JSON.stringify(this.snapshotHead());
     const sheets = this.sheetStates().map((held) => ({ sheetId: held.sheet.sheetId, rows: held.rows.slice() }));
-    return { head, sheets };
+    return { head, sheets, bytes: this.heldBytes };
   }
 
   /** The lines of a snapshot of this version without its last, without line ends. */
@@ -165,6 +172,8 @@ const ROWS_LINE = /^\{"sheetId":(\d+),"fromRow":(\d+),"rows":/;
 export type SnapshotVersion = {
   /** The first line. */
   readonly head: string;
+  /** The memory that its rows take, nearly; they are shared with the state as long as they are as they were. */
+  readonly bytes: number;
   readonly sheets: readonly { readonly sheetId: number; readonly rows: readonly StoredRow[] }[];
 };
 

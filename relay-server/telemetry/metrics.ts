@@ -90,6 +90,16 @@ export function createMetrics() {
       labelNames: ["code"],
       registers,
     }),
+    /** Told when somebody asks for the numbers. */
+    measureHeld: (bytes: () => number): void =>
+      void new Gauge({
+        name: "sheetwire_held_bytes",
+        help: "Memory that the rows of sheets take, nearly.",
+        registers,
+        collect() {
+          this.set(bytes());
+        },
+      }),
     damaged: new Counter({
       name: "sheetwire_damaged_total",
       help: "Places in the store that were not as they had been written.",
