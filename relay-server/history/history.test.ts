@@ -258,3 +258,22 @@ test("whatever happened, each step of the story is what the cell really was and 
     { numRuns: 300 },
   );
 });
+
+test("while a long story is told the others have their turns", async () => {
+  await tell(...filled([["0"]]));
+  for (let n = 0; n < 20; n += 1) {
+    const drafts = Array.from({ length: 500 }, (_, at) => typed(`${n} ${at} ${"x".repeat(200)}`, 0));
+    await tell(...drafts);
+  }
+  let turns = 0;
+  let isOver = false;
+  const others = (async () => {
+    for (; !isOver; turns += 1) await new Promise(setImmediate);
+  })();
+  const { entries } = await story(0, 5);
+  isOver = true;
+  await others;
+  expect(entries).toEqual([]);
+  // 10,000 changes, 512 in a turn at most.
+  expect(turns).toBeGreaterThanOrEqual(19);
+});

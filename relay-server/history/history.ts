@@ -2,6 +2,7 @@
  * The story of one cell: the log read backwards, the cell's row and column followed to where they stood before. The log is
  * read in pieces of a bounded size, so a long story costs time and no memory.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { rowBefore, sameCell, widthOf } from "@sheetwire/shared/grid";
 import type { Cell, Cause, Change } from "@sheetwire/shared/protocol";
 import { partsOf, type ChangeLog } from "../log/log.ts";
@@ -162,5 +163,7 @@ async function* backwards(
     }
     end = from;
     step = Math.min(PIECE_CHANGES, step * 2);
+    // However far back the story goes, the others have their turns.
+    await nextTurn();
   }
 }
