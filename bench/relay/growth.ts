@@ -1,4 +1,4 @@
-/** What becomes of the costs as everything grows, as four small plots in one picture of the docs. */
+/** What becomes of the costs as everything grows, as small plots in one picture of the docs. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { init } from "echarts";
@@ -24,18 +24,32 @@ async function* ingestBySpreadsheets(
   scale: Scale,
 ): AsyncGenerator<[size: number, costs: number[]]> {
   for (const sheets of scale.isQuick ? [1, 30, 300] : [1, 10, 100, 1_000]) {
-    const product = await startProduct(workshop, { sheets });
-    const next = createPosts(product.sheets, 1);
-    const cost: number[] = [];
-    for (let round = 0; round <= scale.rounds; round += 1) {
-      // Programs in JavaScript get faster for some fifty thousand posts: the first round is to be all of that.
-      const posts = scale.isQuick ? 1_000 : round === 0 ? 48_000 : 4_000;
-      const result = await post(workshop, { ...product, as: "http" }, next(posts));
-      if (round > 0) cost.push(Number(result["serverCpuUs"]) / posts);
-    }
-    await product.stop();
-    yield [sheets, cost];
+    yield [sheets, await ingestCosts(workshop, scale, { sheets })];
   }
+}
+
+async function* ingestByTabs(workshop: Workshop, scale: Scale): AsyncGenerator<[size: number, costs: number[]]> {
+  for (const tabs of scale.isQuick ? [1, 10, 50] : [1, 10, 100]) {
+    yield [tabs, await ingestCosts(workshop, scale, { sheets: 20, tabs })];
+  }
+}
+
+async function ingestCosts(
+  workshop: Workshop,
+  scale: Scale,
+  options: { sheets: number; tabs?: number },
+): Promise<number[]> {
+  const product = await startProduct(workshop, options);
+  const next = createPosts(product.sheets, 1);
+  const cost: number[] = [];
+  for (let round = 0; round <= scale.rounds; round += 1) {
+    // Programs in JavaScript get faster for some fifty thousand posts: the first round is to be all of that.
+    const posts = scale.isQuick ? 1_000 : round === 0 ? 48_000 : 4_000;
+    const result = await post(workshop, { ...product, as: "http" }, next(posts));
+    if (round > 0) cost.push(Number(result["serverCpuUs"]) / posts);
+  }
+  await product.stop();
+  return cost;
 }
 
 async function* fanOutByWatchers(workshop: Workshop, scale: Scale): AsyncGenerator<[size: number, costs: number[]]> {
@@ -94,6 +108,12 @@ const measures: Record<string, { title: string; against: string; unit: string; o
     unit: "us of server CPU a post",
     of: ingestBySpreadsheets,
   },
+  tabs: {
+    title: "Server CPU a post, µs",
+    against: "sheets in each of 20 spreadsheets",
+    unit: "us of server CPU a post",
+    of: ingestByTabs,
+  },
   "fan-out": {
     title: "Server CPU a delivery, µs",
     against: "watchers",
@@ -128,8 +148,14 @@ const LINE = "#2f81d8";
 
 /** One picture with a grid for each curve. Sizes and costs both grow by factors, so both axes do; a straight line that rises with the size is linear. */
 function plotOf(curves: readonly Curve[]): string {
-  const chart = init(null, null, { renderer: "svg", ssr: true, width: 900, height: 620 });
-  const place = (at: number) => ({ left: at % 2 === 0 ? 70 : 520, top: at < 2 ? 60 : 370, width: 340, height: 190 });
+  const lines = Math.ceil(curves.length / 2);
+  const chart = init(null, null, { renderer: "svg", ssr: true, width: 900, height: 310 * lines });
+  const place = (at: number) => ({
+    left: at % 2 === 0 ? 70 : 520,
+    top: 60 + 310 * Math.floor(at / 2),
+    width: 340,
+    height: 190,
+  });
   chart.setOption({
     animation: false,
     textStyle: { color: INK, fontFamily: "system-ui, sans-serif" },

@@ -22,14 +22,18 @@ export type Product = Running & { readonly port: number; readonly sheets: readon
 
 /** Rows and columns of the sheet that is edited; every edit has a cell of its own until they are used up. */
 export const GRID = { rows: 5_000, columns: 20 };
+/** Its sheetId. */
+const EDITED = 7;
 
 export async function startProduct(
   workshop: Workshop,
   options: {
     sheets: number;
     durability?: "full" | "normal";
-    /** Whether each is told of one blank sheet. */
+    /** Whether each is told of what is blank in it. */
     isInstalled?: boolean;
+    /** How many blank sheets it is told of; one, if nothing is said. */
+    tabs?: number;
     /** What stands in its log before the relay starts. */
     fill?: (log: ChangeLog, sheet: LetIn) => Promise<void>;
   },
@@ -47,7 +51,7 @@ export async function startProduct(
     },
   });
   const product = { ...running, port: Number(new URL(running.url).port), sheets };
-  if (options.isInstalled !== false) await install(product);
+  if (options.isInstalled !== false) await install(product, options.tabs);
   return product;
 }
 
@@ -104,13 +108,13 @@ export async function startVariant(
 }
 
 /**
- * Tells of one blank sheet in each and answers what is asked about it, so that nothing is open any more; then waits until
- * an edit is certainly of after that.
+ * Tells of blank sheets in each, one or so many, and answers what is asked about them, so that nothing is open any more;
+ * then waits until an edit is certainly of after that.
  */
-export async function install({ url, sheets }: { url: string; sheets: readonly LetIn[] }): Promise<void> {
+export async function install({ url, sheets }: { url: string; sheets: readonly LetIn[] }, tabs = 1): Promise<void> {
   for (const sheet of sheets) {
     const run = randomUUID();
-    let readings: object[] = [{ kind: "sheets", spreadsheet: BLANK_SPREADSHEET }];
+    let readings: object[] = [{ kind: "sheets", spreadsheet: blankSpreadsheet(tabs) }];
     for (let n = 0; readings.length > 0; n += 1) {
       const body = bodyOf("install", readings, run, n);
       const answer = await fetch(`${url}/v1/spreadsheets/${sheet.spreadsheetId}/posts`, {
@@ -126,18 +130,31 @@ export async function install({ url, sheets }: { url: string; sheets: readonly L
   await new Promise((resolve) => setTimeout(resolve, 2 * limits.orderMarginMs));
 }
 
-const BLANK_SPREADSHEET = {
+/** The first one is that which is edited; further ones are as small as Google makes them. */
+const blankSpreadsheet = (tabs: number) => ({
   title: "Ledger",
   locale: "en_GB",
   timeZone: "UTC",
-  sheets: [{ sheetId: 7, title: "Data", index: 0, ...GRID, usedRows: 0, usedColumns: 0, hidden: false, kind: "GRID" }],
-};
+  sheets: Array.from({ length: tabs }, (_, index) => ({
+    sheetId: EDITED + index,
+    title: index === 0 ? "Data" : `Sheet ${index}`,
+    index,
+    ...gridOf(EDITED + index),
+    usedRows: 0,
+    usedColumns: 0,
+    hidden: false,
+    kind: "GRID",
+  })),
+});
+
+const gridOf = (sheetId: number) => (sheetId === EDITED ? GRID : { rows: 1_000, columns: 26 });
 
 function blankAnswer(want: Want): object {
   if (want.kind !== "digests" || want.axis !== "rows") throw new Error(`A blank sheet was asked for ${want.kind}.`);
   const { kind, id, sheetId, from, to } = want;
   const digests = packDigests(Array.from({ length: to - from }, () => NO_DIGEST));
-  const size = { usedRows: 0, usedColumns: 0, sheetRows: GRID.rows, sheetColumns: GRID.columns };
+  const { rows, columns } = gridOf(sheetId);
+  const size = { usedRows: 0, usedColumns: 0, sheetRows: rows, sheetColumns: columns };
   return { kind, want: id, sheetId, from, to, digests, ...size };
 }
 
@@ -169,7 +186,7 @@ export function editsBody(first: number, count: number): string {
     const at = { row: cell % GRID.rows, column: Math.floor(cell / GRID.rows) };
     return {
       kind: "cells",
-      sheetId: 7,
+      sheetId: EDITED,
       at,
       cells: [[`cell ${first + offset}`]],
       edited: { ...at, rows: 1, columns: 1 },
