@@ -92,11 +92,18 @@ export function cameFromElsewhere(
   const others = rows
     .map((cells, offset) => ({ digest: fold.state.digestOf(cells), before: held.rows[stretch.from + offset] }))
     .filter(({ digest, before }) => (digest.high !== 0 || digest.low !== 0) && !(before && hasDigest(before, digest)));
-  const keys = new Set(others.map(({ digest }) => `${digest.high | 0} ${digest.low | 0}`));
-  const isElsewhere = held.rows.some(
-    ({ high, low, json }, row) =>
-      json !== null && (row < stretch.from || row >= stretch.to) && high !== 0 && keys.has(`${high} ${low}`),
-  );
+  // There may be millions of rows to look through.
+  const sought = new Map<number, Set<number>>();
+  for (const { digest } of others) {
+    const lows = sought.get(digest.high | 0) ?? new Set<number>();
+    sought.set(digest.high | 0, lows.add(digest.low | 0));
+  }
+  const isElsewhere =
+    sought.size > 0 &&
+    held.rows.some(
+      ({ high, low, json }, row) =>
+        json !== null && (row < stretch.from || row >= stretch.to) && high !== 0 && sought.get(high)?.has(low) === true,
+    );
   if (isElsewhere) return "yes";
   return columns > 1 ? "perhaps" : "no";
 }
