@@ -295,6 +295,10 @@ test.each([
     "is refused because the relay is busy",
     () => Response.json({ type: "/problems/busy", title: "t", status: 503, code: "busy" }, { status: 503 }),
   ],
+  [
+    "is refused for a day by a proxy",
+    () => new Response("<html>later</html>", { status: 503, headers: { "retry-after": "86400" } }),
+  ],
 ])("a snapshot that %s is fetched again", async (_, bad) => {
   const relay = await scripted([bad, snapshot(6, [["good"]])]);
   relay.link(up);

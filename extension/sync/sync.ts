@@ -307,7 +307,7 @@ export async function startSync(spreadsheetId: string, needs: SyncNeeds): Promis
 
   function pauseThen(step: () => void, atLeastMs = 0): void {
     stopPause?.();
-    const waitMs = Math.max(atLeastMs, waitBefore(failures, needs.die(), 500, PAUSE_MOST_MS));
+    const waitMs = Math.min(PAUSE_MOST_MS, Math.max(atLeastMs, waitBefore(failures, needs.die(), 500, PAUSE_MOST_MS)));
     failures += 1;
     stopPause = needs.after(waitMs, () => {
       if (!isStopped) step();
