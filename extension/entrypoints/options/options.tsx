@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { browser } from "wxt/browser";
 import { StatusMark } from "@sheetwire/shared/ui";
 import { bytesInWords, useStatus } from "../../look/look.tsx";
@@ -13,6 +13,7 @@ import {
   type Settings,
 } from "../../settings/settings.ts";
 import type { StorageUse } from "../../mirror/mirror.ts";
+import { spreadsheetIdSchema } from "@sheetwire/shared/protocol";
 import type { Ask } from "../../status/status.ts";
 import { ConnectionForm } from "./connection-form.tsx";
 
@@ -44,7 +45,9 @@ export function Options({ copies }: { copies: ReadonlyMap<string, HeldCopy> }): 
       {settings.acceptedAt === undefined ? <Disclosure /> : null}
       <section aria-labelledby="connected">
         <h2 id="connected">Connected spreadsheets</h2>
-        {entries.length === 0 ? <p class="soft">None yet. Add the first one below.</p> : null}
+        {entries.length + settings.unreadable.length === 0 ? (
+          <p class="soft">None yet. Add the first one below.</p>
+        ) : null}
         <ul class="cards">
           {entries.map(([spreadsheetId, setting]) => (
             <li key={spreadsheetId} class="card">
@@ -69,15 +72,18 @@ export function Options({ copies }: { copies: ReadonlyMap<string, HeldCopy> }): 
               )}
             </li>
           ))}
+          {settings.unreadable.map((spreadsheetId) => (
+            <li key={spreadsheetId} class="card">
+              <p class="trouble" role="alert">
+                What is stored for {copies.get(spreadsheetId)?.title ?? spreadsheetId} cannot be read and is not used.
+                Remove it, and connect the spreadsheet again.
+              </p>
+              <div class="buttons">
+                <RemoveButton spreadsheetId={spreadsheetId} title={copies.get(spreadsheetId)?.title ?? spreadsheetId} />
+              </div>
+            </li>
+          ))}
         </ul>
-        {settings.unreadable.map((spreadsheetId) => (
-          <p key={spreadsheetId} class="trouble" role="alert">
-            What is stored for {spreadsheetId} cannot be read and is not used.{" "}
-            <button type="button" class="button" onClick={() => void removeConnection(spreadsheetId)}>
-              Remove it
-            </button>
-          </p>
-        ))}
       </section>
       <section aria-labelledby="add">
         <h2 id="add">Connect a spreadsheet</h2>
@@ -168,14 +174,24 @@ function Connected(props: {
 const useInWords = ({ contentBytes, historyBytes }: StorageUse): string =>
   `The copy takes ${bytesInWords(contentBytes)} and its history ${bytesInWords(historyBytes)}; on the disk up to three times as much for a while.`;
 
+/** Under a name that no spreadsheet has there is a setting and no copy. */
+async function isForgotten(spreadsheetId: string): Promise<boolean> {
+  if (!spreadsheetIdSchema.safeParse(spreadsheetId).success) {
+    await removeConnection(spreadsheetId);
+    return true;
+  }
+  const answer: unknown = await browser.runtime.sendMessage({ kind: "forget", spreadsheetId } satisfies Ask);
+  return typeof answer === "object" && answer !== null && "ok" in answer;
+}
+
 function RemoveButton({ spreadsheetId, title }: { spreadsheetId: string; title: string }): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
+  const heading = useId();
   const [hasFailed, setFailed] = useState(false);
   const remove = async (): Promise<void> => {
     setFailed(false);
     try {
-      const answer: unknown = await browser.runtime.sendMessage({ kind: "forget", spreadsheetId } satisfies Ask);
-      if (typeof answer === "object" && answer !== null && "ok" in answer) dialog.current?.close();
+      if (await isForgotten(spreadsheetId)) dialog.current?.close();
       else setFailed(true);
     } catch {
       setFailed(true);
@@ -186,8 +202,8 @@ function RemoveButton({ spreadsheetId, title }: { spreadsheetId: string; title: 
       <button type="button" class="button button-danger" onClick={() => dialog.current?.showModal()}>
         Remove
       </button>
-      <dialog ref={dialog} class="card" aria-labelledby={`remove-${spreadsheetId}`}>
-        <h3 id={`remove-${spreadsheetId}`}>Remove “{title}”?</h3>
+      <dialog ref={dialog} class="card" aria-labelledby={heading}>
+        <h3 id={heading}>Remove “{title}”?</h3>
         <p>
           The token and the copy are deleted from this browser. The spreadsheet and the relay are not touched. To
           connect it again you need a token.
