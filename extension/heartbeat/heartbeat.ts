@@ -2,7 +2,9 @@
  * Says to the background that somebody is looking at a spreadsheet, and hears its facts. This is what keeps the
  * background alive and revives it, in both browsers. It is part of the content script, so it carries no schema library.
  */
+import { useEffect, useState } from "preact/hooks";
 import { browser } from "wxt/browser";
+import { limits } from "@sheetwire/shared/limits";
 import type { SyncFacts } from "@sheetwire/shared/status";
 import type { Ask } from "../status/status.ts";
 
@@ -56,6 +58,17 @@ export function followFacts(spreadsheetId: string, { read, onFacts, onLost }: Fa
   const timer = setInterval(() => void here(), HERE_EVERY_MS);
   void here();
   return stop;
+}
+
+/** Whether there has been no answer for so long that there will hardly be one. */
+export function useIsLate(hasAnswer: boolean): boolean {
+  const [isLate, setLate] = useState(false);
+  useEffect(() => {
+    if (hasAnswer) return;
+    const timer = setTimeout(() => setLate(true), limits.liveMaxSilenceMs);
+    return () => clearTimeout(timer);
+  }, [hasAnswer]);
+  return isLate && !hasAnswer;
 }
 
 /** A content script that outlived an update of its extension has no way back; the tab has to be reloaded. */

@@ -1,7 +1,7 @@
 /** What the extension's own pages share: their style sheet, and the status that describes itself anew every second. */
 import { useEffect, useState } from "preact/hooks";
-import { describeStatus, type Status, type SyncFacts } from "@sheetwire/shared/status";
-import { followFacts } from "../heartbeat/heartbeat.ts";
+import { describeStatus, NOT_RUNNING, STARTING, type Status, type SyncFacts } from "@sheetwire/shared/status";
+import { followFacts, useIsLate } from "../heartbeat/heartbeat.ts";
 import { readFacts } from "../status/status.ts";
 import "./look.css";
 
@@ -27,16 +27,10 @@ export function bytesInWords(bytes: number): string {
   return `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
 
-const STARTING: Status = {
-  tone: "quiet",
-  word: "Starting",
-  headline: "Sheetwire is starting.",
-  detail: "Asking for the state of the sync.",
-};
-
 export function useStatus(spreadsheetId: string): Status {
   const facts = useFacts(spreadsheetId);
   const now = useNow();
-  // Facts may be newer than the last tick of the clock.
-  return facts ? describeStatus(facts, Math.max(now, facts.linkHeardAt ?? 0)) : STARTING;
+  const isLate = useIsLate(facts !== undefined);
+  if (facts) return describeStatus(facts, now);
+  return isLate ? NOT_RUNNING : STARTING;
 }

@@ -62,9 +62,13 @@ function describe(facts: SyncFacts, now: number): Status {
     };
   }
   if (facts.link === "refused" && facts.refused) return describeRefusal(facts.refused);
-  const silentMs = facts.linkHeardAt === undefined ? Infinity : now - facts.linkHeardAt;
+  // Heard in the future: the clock was set back since, and nothing says how long ago that was.
+  const silentMs = facts.linkHeardAt === undefined ? Infinity : Math.abs(now - facts.linkHeardAt);
   if (facts.link !== "up" || silentMs > limits.liveMaxSilenceMs) {
-    const since = facts.linkHeardAt === undefined ? "" : ` Last heard from the relay ${ago(facts.linkHeardAt, now)}.`;
+    const since =
+      facts.linkHeardAt === undefined || facts.linkHeardAt > now
+        ? ""
+        : ` Last heard from the relay ${ago(facts.linkHeardAt, now)}.`;
     return {
       tone: "bad",
       word: "Offline",
@@ -239,6 +243,23 @@ const onOurClock = (relayMs: number | undefined, facts: SyncFacts): number | und
   relayMs === undefined ? undefined : relayMs + (facts.clockAheadMs ?? 0);
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
+
+/** Before the background has answered for the first time. */
+export const STARTING: Status = {
+  tone: "quiet",
+  word: "Starting",
+  headline: "Sheetwire is starting.",
+  detail: "Asking for the state of the sync.",
+};
+
+/** When it has not answered after {@link limits.liveMaxSilenceMs}. */
+export const NOT_RUNNING: Status = {
+  tone: "bad",
+  word: "Not running",
+  headline: "Sheetwire's background does not answer.",
+  detail: "Nothing is followed, and what you see may be old.",
+  action: "Restart the browser, or switch the extension off and on.",
+};
 
 /** How long ago, in words for people: "just now", "12 s ago", "4 min ago", "3 h ago", "2 d ago". */
 export function ago(then: number, now: number): string {

@@ -1,9 +1,9 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { browser } from "wxt/browser";
-import { describeStatus, type SyncFacts } from "@sheetwire/shared/status";
+import { describeStatus, NOT_RUNNING, STARTING, type SyncFacts } from "@sheetwire/shared/status";
 import { StatusMark } from "@sheetwire/shared/ui";
-import { followFacts, isContextGone, readFactsLightly } from "../../heartbeat/heartbeat.ts";
+import { followFacts, isContextGone, readFactsLightly, useIsLate } from "../../heartbeat/heartbeat.ts";
 import type { Ask } from "../../status/status.ts";
 
 const LEFT_BEHIND = "Sheetwire was updated. Reload this tab to go on.";
@@ -32,10 +32,11 @@ export function Badge({ spreadsheetId }: { spreadsheetId: string }): JSX.Element
     return () => clearInterval(timer);
   }, []);
 
-  const status = facts && describeStatus(facts, now);
-  const word = isLost ? "Reload this tab" : (status?.word ?? "Starting");
-  const tone = isLost ? "bad" : (status?.tone ?? "quiet");
-  const headline = isLost ? LEFT_BEHIND : (status?.headline ?? "Sheetwire is starting.");
+  const isLate = useIsLate(facts !== undefined);
+  const status = facts ? describeStatus(facts, now) : isLate ? NOT_RUNNING : STARTING;
+  const word = isLost ? "Reload this tab" : status.word;
+  const tone = isLost ? "bad" : status.tone;
+  const headline = isLost ? LEFT_BEHIND : status.headline;
 
   const open = async (): Promise<void> => {
     if (isLost) {

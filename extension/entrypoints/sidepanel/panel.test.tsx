@@ -229,3 +229,20 @@ test("a mirror of a newer version is said so in the panel", () => {
   expect(screen.getByRole("status").textContent).toBe("The copy on this machine was made by a newer version.");
   expect(screen.queryByText("Update the extension.")).not.toBeNull();
 });
+
+test("a background that does not answer is told of, and taken back when it does", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] });
+  let isAnswering = false;
+  fakeBrowser.runtime.sendMessage = () =>
+    isAnswering
+      ? Promise.resolve({ facts: { ...facts, linkHeardAt: Date.now() } })
+      : Promise.reject(new Error("Could not establish connection. Receiving end does not exist."));
+  render(<Panel mirror={looked} spreadsheetId={ID} />);
+  await vi.advanceTimersByTimeAsync(29_000);
+  expect(screen.queryByText("Sheetwire's background does not answer.")).toBeNull();
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(screen.getByText("Sheetwire's background does not answer.")).toBeTruthy();
+  isAnswering = true;
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(screen.queryByText("Sheetwire's background does not answer.")).toBeNull();
+});
