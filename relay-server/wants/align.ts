@@ -5,6 +5,7 @@
 import { NO_DIGEST, type Digest } from "@sheetwire/shared/digest";
 import type { RowRun } from "@sheetwire/shared/protocol";
 import { hasDigest, type StoredRow } from "../sheets/sheets.ts";
+import { DigestNumbers, isBlank, NONE } from "./digest-numbers.ts";
 
 export type Alignment = {
   readonly runs: readonly RowRun[];
@@ -18,7 +19,6 @@ export type Alignment = {
   readonly unknown: readonly number[];
 };
 
-const NONE = -1;
 /** Stands where a row was that nobody knew, and is blank: nothing of it is left to be read. */
 const KNOWN_BLANK = -2;
 
@@ -53,10 +53,11 @@ export function align(before: readonly StoredRow[], after: readonly Digest[], ro
   if (bottom > 0) source[end] = oldEnd;
   if (top < end) {
     const listed = Math.min(end, after.length);
-    matchUnique(before, after, top, listed, oldEnd, take);
+    const numbers = new DigestNumbers(after, top, listed);
+    matchUnique(before, numbers, top, oldEnd, take);
     grow(1, top, end, listed, source, same, take);
     grow(-1, top, end, listed, source, same, take);
-    matchLeftovers(before, after, top, listed, oldEnd, source, taken, take);
+    matchLeftovers(before, after, numbers, top, listed, oldEnd, source, taken, take);
   }
   return describe(before, after, source, taken, top, end);
 }
@@ -64,28 +65,23 @@ export function align(before: readonly StoredRow[], after: readonly Digest[], ro
 /** Rows whose digest stands once on each side are the same row, wherever it stands. */
 function matchUnique(
   before: readonly StoredRow[],
-  after: readonly Digest[],
+  numbers: DigestNumbers,
   top: number,
-  end: number,
   oldEnd: number,
   take: (row: number, old: number) => void,
 ): void {
-  const seen = new Map<string, { old: number; olds: number; row: number; rows: number }>();
+  const olds = new Int32Array(numbers.size);
+  const lastOld = new Int32Array(numbers.size);
   for (let old = top; old < oldEnd; old += 1) {
-    const key = keyOf(before[old]);
-    if (!key) continue;
-    const place = seen.get(key);
-    if (place) place.olds += 1;
-    else seen.set(key, { old, olds: 1, row: NONE, rows: 0 });
+    const number = numbers.of(before[old]);
+    if (number === NONE) continue;
+    olds[number] = (olds[number] ?? 0) + 1;
+    lastOld[number] = old;
   }
-  for (let row = top; row < end; row += 1) {
-    const key = keyOf(after[row]);
-    const place = key && seen.get(key);
-    if (!place) continue;
-    place.row = row;
-    place.rows += 1;
+  for (let number = 0; number < numbers.size; number += 1) {
+    const row = numbers.onlyRow(number);
+    if (olds[number] === 1 && row !== NONE) take(row, lastOld[number] ?? NONE);
   }
-  for (const { old, olds, row, rows } of seen.values()) if (olds === 1 && rows === 1) take(row, old);
 }
 
 /**
@@ -116,6 +112,7 @@ function grow(
 function matchLeftovers(
   before: readonly StoredRow[],
   after: readonly Digest[],
+  numbers: DigestNumbers,
   top: number,
   end: number,
   oldEnd: number,
@@ -123,29 +120,22 @@ function matchLeftovers(
   taken: Uint8Array,
   take: (row: number, old: number) => void,
 ): void {
-  const queues = new Map<string, { olds: number[]; next: number }>();
-  for (let old = top; old < oldEnd; old += 1) {
-    const key = taken[old] ? undefined : keyOf(before[old]);
-    if (!key) continue;
-    const queue = queues.get(key);
-    if (queue) queue.olds.push(old);
-    else queues.set(key, { olds: [old], next: 0 });
+  // For each digest the first old row that is left, and behind each old row the next with its digest.
+  const first = new Int32Array(numbers.size).fill(NONE);
+  const next = new Int32Array(oldEnd - top);
+  for (let old = oldEnd - 1; old >= top; old -= 1) {
+    const number = taken[old] ? NONE : numbers.of(before[old]);
+    if (number === NONE) continue;
+    next[old - top] = first[number] ?? NONE;
+    first[number] = old;
   }
   for (let row = top; row < end; row += 1) {
-    if (source[row] !== NONE) continue;
-    const key = keyOf(after[row]);
-    const queue = key && queues.get(key);
-    if (!queue) continue;
-    const old = queue.olds[queue.next];
-    if (old === undefined) continue;
-    queue.next += 1;
+    const number = source[row] === NONE ? numbers.of(after[row]) : NONE;
+    const old = first[number] ?? NONE;
+    if (old === NONE) continue;
+    first[number] = next[old - top] ?? NONE;
     take(row, old);
   }
-}
-
-/** A row that is not blank, by its digest. Blank rows need no partner: they are made, not kept. */
-function keyOf(digest: { high: number; low: number } | undefined): string | undefined {
-  return digest && (digest.high !== 0 || digest.low !== 0) ? `${digest.high | 0} ${digest.low | 0}` : undefined;
 }
 
 function describe(
@@ -170,7 +160,7 @@ function describe(
     const oldGap = old === NONE ? 0 : stretch(old, before.length, (at) => taken[at] === 0);
     if (oldGap === gap) {
       for (let offset = 0; offset < gap; offset += 1) {
-        const isNews = before[old + offset]?.json === null && keyOf(after[row + offset]) === undefined;
+        const isNews = before[old + offset]?.json === null && isBlank(after[row + offset] ?? NO_DIGEST);
         source[row + offset] = isNews ? KNOWN_BLANK : old + offset;
         taken[old + offset] = 1;
         if (!isNews) changed.push(row + offset);
@@ -198,7 +188,7 @@ function describe(
     const last = runs.at(-1);
     if (old === NONE) moved = true;
     else known = true;
-    if (keyOf(after[row]) === undefined) {
+    if (isBlank(after[row] ?? NO_DIGEST)) {
       const count = row < after.length ? 1 : stretch(row, end, (at) => source[at] === old);
       if (last && "blank" in last) last.blank += count;
       else runs.push({ blank: count });

@@ -8,7 +8,7 @@ import type { Cell } from "@sheetwire/shared/protocol";
 import { decodeBase64, encodeBase64 } from "./base64.ts";
 import { mix, murmur128 } from "./murmur.ts";
 
-export { murmur128 };
+export { mix, murmur128 };
 
 /** 64 bits as two unsigned 32-bit halves. */
 export type Digest = { readonly high: number; readonly low: number };
