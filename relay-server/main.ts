@@ -55,7 +55,7 @@ function openEngines(config: Config, onFault: (error: unknown) => void, onLost: 
     const letGo = holdStore(config.store.path);
     const store = openStore(config.store.path, config.durability);
     const log = createSqliteLog(store, { randomId, now, onFault, onLost, as: "owner" });
-    const access = createAccess({ store: createSqliteAccessStore(store), now, onFault });
+    const access = createAccess({ store: createSqliteAccessStore(store), now });
     const stopCheckpoints = startCheckpoints({ store, path: config.store.path, onFault });
     const close = async (): Promise<void> => {
       await stopCheckpoints();

@@ -11,6 +11,7 @@ import { createSqliteAccessStore } from "./engines/sqlite.ts";
 const folders: string[] = [];
 const stores: Store[] = [];
 afterEach(() => {
+  vi.useRealTimers();
   for (const store of stores.splice(0)) store.close();
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
@@ -115,32 +116,43 @@ describe.each(engines)("%s", (_, open) => {
     expect(access.devices("sheet-1")).toEqual([]);
   });
 
-  test("a disk too full for the note when a device was seen lets it in all the same, and says so", () => {
-    const store = createMemoryAccessStore();
+  test("a disk too full for the note when a device was seen lets it in all the same, and says so once", () => {
+    vi.useFakeTimers();
+    const store = open();
     const faults: unknown[] = [];
-    const access = createAccess({ store, now: () => 1_000_000, onFault: (error) => faults.push(error) });
+    const access = createAccess({ store, now: () => 1_000_000 });
+    const stopWatching = access.watch((error) => faults.push(error));
     access.addSpreadsheet("sheet-1");
     const device = access.addDevice("sheet-1", "panel", ["read"]);
-    vi.spyOn(store, "touchDevice").mockImplementation(() => {
+    vi.spyOn(store, "touchDevices").mockImplementation(() => {
       throw new Error("No room.");
     });
     expect(access.opens(device?.token ?? "", "sheet-1", "read")?.name).toBe("panel");
+    vi.advanceTimersByTime(5 * LOOK_EVERY_MS);
     expect(faults).toHaveLength(1);
+    stopWatching();
   });
 
-  test("when a device was seen is known, and not written at every request", () => {
+  test("when devices were seen is written together, not at every request, and at the end", () => {
+    vi.useFakeTimers();
     let now = 100_000;
     const store = open();
-    const touch = vi.spyOn(store, "touchDevice");
+    const touch = vi.spyOn(store, "touchDevices");
     const access = createAccess({ store, now: () => now });
+    const stopWatching = access.watch((error) => expect.unreachable(String(error)));
     access.addSpreadsheet("sheet-1");
-    const token = access.addDevice("sheet-1", "panel", ["read"])?.token ?? "";
-    for (let at = 0; at < 5; at += 1) access.deviceOf(token);
+    const tokens = ["Ann", "Bo", "Cy"].map((name) => access.addDevice("sheet-1", name, ["read"])?.token ?? "");
+    const seenOf = (): (number | undefined)[] => store.read().devices.map((one) => one.lastSeenAt);
+    for (const token of [...tokens, ...tokens]) access.deviceOf(token);
+    expect(touch).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(3 * LOOK_EVERY_MS);
     expect(touch).toHaveBeenCalledTimes(1);
+    expect(seenOf()).toEqual([100_000, 100_000, 100_000]);
     now += 120_000;
-    access.deviceOf(token);
+    access.deviceOf(tokens[1] ?? "");
+    stopWatching();
     expect(touch).toHaveBeenCalledTimes(2);
-    expect(store.read().devices[0]?.lastSeenAt).toBe(220_000);
+    expect(seenOf().filter((at) => at === 220_000)).toHaveLength(1);
   });
 
   test("A4 every grant and revocation is in the audit record", () => {

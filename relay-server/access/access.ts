@@ -11,15 +11,12 @@ export type Device = Omit<DeviceRecord, "tokenHash">;
 export const LOOK_EVERY_MS = 1_000;
 /** `lastSeenAt` is written at most this often for a device, in milliseconds. */
 const SEEN_EVERY_MS = 60_000;
+/** Of so many devices at once: all of them come within a moment where the relay has just been started. */
+const SEEN_AT_ONCE = 1_000;
 /** How long the old key stays valid after a rotation unless told otherwise, in milliseconds. */
 export const ROTATION_MS = 7 * 24 * 60 * 60 * 1000;
 
-type Needs = {
-  store: AccessStore;
-  now: () => number;
-  /** Told when a note that nobody waits for could not be written: the disk is full, for instance. */
-  onFault?: (error: unknown) => void;
-};
+type Needs = { store: AccessStore; now: () => number };
 
 /**
  * - A1: a key opens exactly its spreadsheet for posts, a token exactly its spreadsheet for its scopes.
@@ -58,16 +55,18 @@ export interface Access {
   onChange(listener: () => void): () => void;
   /** Looks at once for what another process wrote. */
   look(): void;
-  /** Looks regularly; returns the way to end it. */
+  /** Looks regularly, and writes when devices were seen; returns the way to end it. */
   watch(onFault: (error: unknown) => void): () => void;
 }
 
-export function createAccess({ store, now, onFault: tellFault }: Needs): Access {
+export function createAccess({ store, now }: Needs): Access {
   const listeners = new Set<() => void>();
   let records = store.read();
   let version = store.version();
   let index = indexOf(records);
   const seenAt = new Map<string, number>();
+  /** What of it is still to be written. */
+  const unwritten = new Map<string, number>();
 
   function reread(): void {
     records = store.read();
@@ -87,12 +86,7 @@ export function createAccess({ store, now, onFault: tellFault }: Needs): Access 
     const last = Math.max(seenAt.get(record.deviceId) ?? 0, record.lastSeenAt ?? 0);
     if (now() - last > SEEN_EVERY_MS) {
       seenAt.set(record.deviceId, now());
-      try {
-        store.touchDevice(record.deviceId, now());
-      } catch (error) {
-        // When it was seen is worth a note, not a refusal.
-        tellFault?.(error);
-      }
+      unwritten.set(record.deviceId, now());
     }
     return withoutHash(record);
   }
@@ -102,6 +96,14 @@ export function createAccess({ store, now, onFault: tellFault }: Needs): Access 
     if (seen === version) return;
     version = seen;
     reread();
+  }
+
+  /** In one commit for all: a thousand that come back within a moment wait for no disk. What cannot be written is given up: it was a note, and comes again. */
+  function writeSeen(most: number): void {
+    if (unwritten.size === 0) return;
+    const seen = [...unwritten].slice(0, most);
+    for (const [deviceId] of seen) unwritten.delete(deviceId);
+    store.touchDevices(seen);
   }
 
   return {
@@ -171,15 +173,22 @@ export function createAccess({ store, now, onFault: tellFault }: Needs): Access 
     },
     look,
     watch(onFault) {
-      const timer = setInterval(() => {
+      const orTell = (work: () => void): void => {
         try {
-          look();
+          work();
         } catch (error) {
           onFault(error);
         }
+      };
+      const timer = setInterval(() => {
+        orTell(look);
+        orTell(() => writeSeen(SEEN_AT_ONCE));
       }, LOOK_EVERY_MS);
       timer.unref();
-      return () => clearInterval(timer);
+      return () => {
+        clearInterval(timer);
+        orTell(() => writeSeen(unwritten.size));
+      };
     },
   };
 }

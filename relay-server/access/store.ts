@@ -47,7 +47,8 @@ export interface AccessStore {
   /** Adds a key and lets the others end at `oldEndAt`, those that end earlier excepted. */
   rotateKey(spreadsheetId: string, key: Omit<KeyRecord, "spreadsheetId">, oldEndAt: number): void;
   addDevice(device: DeviceRecord): void;
-  touchDevice(deviceId: string, at: number): void;
+  /** When each of these devices was seen, by its id. */
+  touchDevices(seen: readonly (readonly [deviceId: string, at: number])[]): void;
   revokeDevice(deviceId: string, at: number): void;
   audit(record: AuditRecord): void;
   audits(): readonly AuditRecord[];

@@ -31,7 +31,9 @@ export function createMemoryAccessStore(): AccessStore {
       keys.push({ ...key, spreadsheetId });
     },
     addDevice: (device) => void devices.set(device.deviceId, device),
-    touchDevice: (deviceId, at) => change(deviceId, { lastSeenAt: at }),
+    touchDevices: (seen) => {
+      for (const [deviceId, at] of seen) change(deviceId, { lastSeenAt: at });
+    },
     revokeDevice: (deviceId, at) => change(deviceId, { revokedAt: at }),
     audit: (record) => void audits.push(record),
     audits: () => audits,

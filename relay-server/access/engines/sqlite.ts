@@ -83,7 +83,10 @@ export function createSqliteAccessStore(store: Store): AccessStore {
       }),
     addDevice: ({ deviceId, spreadsheetId, name, scopes, tokenHash, createdAt }) =>
       void sql.addDevice.run(deviceId, spreadsheetId, name, scopes.join(" "), tokenHash, createdAt),
-    touchDevice: (deviceId, at) => void sql.touch.run(at, deviceId),
+    touchDevices: (seen) =>
+      store.transact(() => {
+        for (const [deviceId, at] of seen) sql.touch.run(at, deviceId);
+      }, "soon"),
     revokeDevice: (deviceId, at) => void sql.revoke.run(at, deviceId),
     audit: ({ at, event, spreadsheetId, deviceId, detail }) =>
       void sql.audit.run(at, event, spreadsheetId ?? null, deviceId ?? null, detail ?? null),
