@@ -155,6 +155,19 @@ describe.each(engines)("%s", (_, open) => {
     expect(seenOf().filter((at) => at === 220_000)).toHaveLength(1);
   });
 
+  test("a spreadsheet is listed with the devices that are still good", () => {
+    const access = createAccess({ store: open(), now: () => 1_000 });
+    access.addSpreadsheet("sheet-1");
+    access.addSpreadsheet("sheet-2");
+    const revoked = access.addDevice("sheet-1", "panel", ["read"]);
+    access.addDevice("sheet-1", "curl", ["read"]);
+    access.revokeDevice("sheet-1", revoked?.deviceId ?? "");
+    expect(access.spreadsheets()).toEqual([
+      { spreadsheetId: "sheet-1", createdAt: 1_000, devices: 1 },
+      { spreadsheetId: "sheet-2", createdAt: 1_000, devices: 0 },
+    ]);
+  });
+
   test("A4 every grant and revocation is in the audit record", () => {
     const store = open();
     const access = createAccess({ store, now: () => 7 });

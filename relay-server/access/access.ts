@@ -123,11 +123,7 @@ export function createAccess({ store, now }: Needs): Access {
     },
     isKnown,
     spreadsheets: () =>
-      records.spreadsheets.map((one) => ({
-        ...one,
-        devices: records.devices.filter((device) => device.spreadsheetId === one.spreadsheetId && !device.revokedAt)
-          .length,
-      })),
+      records.spreadsheets.map((one) => ({ ...one, devices: index.devices.get(one.spreadsheetId) ?? 0 })),
     rotateKey(spreadsheetId, oldValidForMs = ROTATION_MS) {
       if (!isKnown(spreadsheetId)) return undefined;
       const ingestKey = newIngestKey();
@@ -202,7 +198,11 @@ function indexOf({ spreadsheets, keys, devices }: AccessRecords) {
     bySpreadsheet.set(spreadsheetId, held);
     held.push({ bytes: bytesOfIngestKey(secret), endsAt });
   }
+  const counts = new Map<string, number>();
+  for (const { spreadsheetId } of good) counts.set(spreadsheetId, (counts.get(spreadsheetId) ?? 0) + 1);
   return {
+    /** How many good ones each spreadsheet has. */
+    devices: counts,
     known: new Set(spreadsheets.map((one) => one.spreadsheetId)),
     keys: bySpreadsheet,
     byHash: new Map(good.map((one) => [one.tokenHash, one])),
