@@ -14,9 +14,10 @@ let ingest: Ingest;
 let sheet: SheetDouble;
 let posts = 0;
 
-const open = (): Ingest =>
+const open = (holdBytes?: number): Ingest =>
   createIngest({
     log,
+    ...(holdBytes === undefined ? {} : { holdBytes }),
     keysOf: (spreadsheetId) => (spreadsheetId === sheet.spreadsheetId ? [key] : []),
     now: () => now,
     onFault: rethrow,
@@ -72,6 +73,24 @@ const held = async (): Promise<Cell[][]> => {
 
 /** Everything that could have changed, to show that nothing did. */
 const record = async (): Promise<unknown> => [await log.head(sheet.spreadsheetId), await log.desk(sheet.spreadsheetId)];
+
+test("how a spreadsheet that rests stands is told without reading it from the store", async () => {
+  ingest = open(0);
+  await copy();
+  now += 60_000;
+  const before = await ingest.factsOf(sheet.spreadsheetId);
+  expect(ingest.heldBytes()).toBe(0);
+  const { readAfter } = log;
+  let reads = 0;
+  log.readAfter = (...asked) => {
+    reads += 1;
+    return readAfter(...asked);
+  };
+  expect(await ingest.factsOf(sheet.spreadsheetId)).toEqual(before);
+  expect([reads, ingest.heldBytes()]).toEqual([0, 0]);
+  expect(await held()).toEqual([["a", "b", "c"], ["d"], []]);
+  expect(reads).toBeGreaterThan(0);
+});
 
 test("a first copy is durable when it is answered, and the same after a restart", async () => {
   await copy();

@@ -490,6 +490,9 @@ export function createIngest(needs: IngestNeeds): Ingest {
     },
     stateOf: async (spreadsheetId) => (await durable(spreadsheetId))?.state,
     async factsOf(spreadsheetId) {
+      // Who is told how things stand needs no rows: what rests is not read from the store for that, again and again.
+      const rested = lives.resting(spreadsheetId);
+      if (rested) return factsOf({ heldRows: () => rested.heldRows }, rested.desk, now());
       const live = await reach(spreadsheetId);
       return live && factsOf(live.state, live.desk, now());
     },

@@ -153,8 +153,10 @@ test("one whose log began another life while it rested has nothing on its desk, 
   const before = lives.now("sheet-1")!.desk;
   clock.at += 11_000;
   lives.makeRoom();
-  await log.restart("sheet-1");
+  expect(lives.resting("sheet-1")).toBeDefined();
   clock.at += 1_000;
+  await log.restart("sheet-1");
+  expect(lives.resting("sheet-1")).toBeUndefined();
   const again = await lives.of("sheet-1", false);
   expect(again?.desk).not.toBe(before);
   expect(again?.desk.startedAt).toBe(clock.at);

@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { FIRST_CHAIN } from "@sheetwire/shared/digest";
 import type { Change } from "@sheetwire/shared/protocol";
 import { DamagedError, HeadMovedError, partsOf, type ChangeLog, type Head } from "../log/log.ts";
-import { SpreadsheetState } from "../sheets/sheets.ts";
+import { SpreadsheetState, type HeldRows } from "../sheets/sheets.ts";
 import { emptyDesk, loadDesk, withTimesOf, type Desk } from "../wants/wants.ts";
 
 /** One spreadsheet in memory. */
@@ -24,6 +24,9 @@ export type Live = {
   usedAt: number;
   busyAt: number;
 };
+
+/** What stays of a spreadsheet that rests: where it stands, how many rows it has, and its desk, of which nothing is forgotten. */
+type Resting = { readonly head: Head; readonly heldRows: readonly HeldRows[]; readonly desk: Desk };
 
 type Needs = {
   log: ChangeLog;
@@ -52,8 +55,7 @@ export function createLives({ log, holdBytes, now, onFault, onDamage }: Needs) {
   const droppedAt = new Map<string, number>();
   /** Desks with what was folded and refused, until the spreadsheet is loaded again. */
   const refused = new Map<string, Desk>();
-  /** What stays of those that rest: nothing on their desks is forgotten. */
-  const resting = new Map<string, { readonly head: Head; readonly desk: Desk }>();
+  const resting = new Map<string, Resting>();
   let lookedAt = startedAt;
   const loads = new Map<string, Promise<Live | undefined>>();
   const loaded = new Map<string, Live>();
@@ -61,8 +63,8 @@ export function createLives({ log, holdBytes, now, onFault, onDamage }: Needs) {
     () => {},
     (spreadsheetId, { epoch }) => {
       // What is in memory may hold what the log has lost, and its place is none in the new life.
-      const live = loaded.get(spreadsheetId);
-      if (live && live.state.head.epoch !== epoch) forget(spreadsheetId);
+      const held = loaded.get(spreadsheetId)?.state ?? resting.get(spreadsheetId);
+      if (held && held.head.epoch !== epoch) forget(spreadsheetId);
     },
   );
 
@@ -258,7 +260,7 @@ export function createLives({ log, holdBytes, now, onFault, onDamage }: Needs) {
       if (bytes <= holdBytes) return;
       if (isVoid || storing || Math.abs(moment - busyAt) < IDLE_MS) continue;
       bytes -= state.heldBytes;
-      resting.set(spreadsheetId, { head: state.head, desk });
+      resting.set(spreadsheetId, { head: state.head, heldRows: state.heldRows(), desk });
       loads.delete(spreadsheetId);
       loaded.delete(spreadsheetId);
     }
@@ -268,6 +270,8 @@ export function createLives({ log, holdBytes, now, onFault, onDamage }: Needs) {
     of,
     /** The spreadsheet, if it is in memory. */
     now: (spreadsheetId: string): Live | undefined => loaded.get(spreadsheetId),
+    /** The spreadsheet, if it rests. */
+    resting: (spreadsheetId: string): Resting | undefined => resting.get(spreadsheetId),
     heldBytes,
     makeRoom,
     store,

@@ -8,6 +8,9 @@ import type { ChangeContent } from "./content.ts";
 import { cellsOf, storedText, UNKNOWN, type StoredRow } from "./row.ts";
 import { SheetState } from "./sheet-state.ts";
 
+/** How many rows of a sheet are held, and how many of them are unknown. */
+export type HeldRows = { readonly sheetId: number; readonly rows: number; readonly unknownRows: number };
+
 /** The state of one spreadsheet: the fold of its log up to `head`. */
 export class SpreadsheetState {
   readonly spreadsheetId: string;
@@ -61,6 +64,14 @@ export class SpreadsheetState {
   sheetStates(): readonly SheetState[] {
     this.#inOrder ??= [...this.#sheets.values()].sort((a, b) => a.sheet.index - b.sheet.index);
     return this.#inOrder;
+  }
+
+  heldRows(): readonly HeldRows[] {
+    return this.sheetStates().map(({ sheet, rows, unknownRows }) => ({
+      sheetId: sheet.sheetId,
+      rows: rows.length,
+      unknownRows,
+    }));
   }
 
   sheetState(sheetId: number): SheetState | undefined {

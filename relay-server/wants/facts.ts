@@ -1,6 +1,6 @@
 import { limits } from "@sheetwire/shared/limits";
 import type { RelayFacts } from "@sheetwire/shared/protocol";
-import type { SpreadsheetState } from "../sheets/sheets.ts";
+import type { HeldRows } from "../sheets/sheets.ts";
 import { noteClock } from "./clock.ts";
 import { usedCells, type Desk } from "./desk.ts";
 import { webAppWorks } from "./policy.ts";
@@ -66,7 +66,11 @@ function answerersOf(desk: Desk, now: number): RelayFacts["script"]["answerers"]
 }
 
 /** What is known of one spreadsheet's sync at this moment, without what only the caller knows. */
-export function factsOf(state: SpreadsheetState, desk: Desk, now: number): Omit<RelayFacts, "watchers" | "relay"> {
+export function factsOf(
+  state: { heldRows(): readonly HeldRows[] },
+  desk: Desk,
+  now: number,
+): Omit<RelayFacts, "watchers" | "relay"> {
   const { script, calls, lastHeardAt, lastSweepAt, allowance, healed } = desk;
   let unprovenRows = 0;
   let volatileRows = 0;
@@ -75,15 +79,15 @@ export function factsOf(state: SpreadsheetState, desk: Desk, now: number): Omit<
   let totalCells = 0;
   let isFirstCopy = false;
   let lastFullAt: number | undefined = Number.POSITIVE_INFINITY;
-  for (const held of state.sheetStates()) {
-    const sheet = desk.sheets.get(held.sheet.sheetId);
+  for (const { sheetId, rows, unknownRows } of state.heldRows()) {
+    const sheet = desk.sheets.get(sheetId);
     if (!sheet) continue;
-    unprovenRows += sheet.recheck?.dueAt === undefined ? lengthOf(sheet.unproven) : held.rows.length;
+    unprovenRows += sheet.recheck?.dueAt === undefined ? lengthOf(sheet.unproven) : rows;
     volatileRows += lengthOf(sheet.volatile);
-    openRows += sheet.recheck?.isOpen ? held.rows.length : held.unknownRows + lengthOf(sheet.doubts);
+    openRows += sheet.recheck?.isOpen ? rows : unknownRows + lengthOf(sheet.doubts);
     totalCells += usedCells(sheet);
-    unknownCells += held.unknownRows * sheet.seen.usedColumns;
-    isFirstCopy ||= held.unknownRows > 0 && sheet.checkedAt === undefined;
+    unknownCells += unknownRows * sheet.seen.usedColumns;
+    isFirstCopy ||= unknownRows > 0 && sheet.checkedAt === undefined;
     lastFullAt =
       lastFullAt === undefined || sheet.checkedAt === undefined ? undefined : Math.min(lastFullAt, sheet.checkedAt);
   }
