@@ -179,9 +179,9 @@ export const plants: readonly Plant[] = [
   {
     name: "of a spreadsheet that rests the desk is forgotten",
     file: "relay-server/ingest/lives.ts",
-    find: "resting.set(spreadsheetId, { head: state.head, desk });",
+    find: "resting.set(spreadsheetId, { head: state.head, heldRows: state.heldRows(), desk });",
     replace:
-      "resting.set(spreadsheetId, { head: state.head, desk: { ...emptyDesk(startedAt), sheetsSince: undefined } });",
+      "resting.set(spreadsheetId, { head: state.head, heldRows: state.heldRows(), desk: { ...emptyDesk(startedAt), sheetsSince: undefined } });",
     day: "races",
     seeds: 100,
     known: 48,

@@ -51,6 +51,8 @@ export type Recheck = {
   readonly dueAt?: number | undefined;
   /** Something moved, and it is not known where: until then no row is believed. */
   readonly isOpen?: boolean | undefined;
+  /** When that was last: only a look that was asked for later ends it. On the scale of arrivals. */
+  readonly since?: number | undefined;
 };
 
 /** What is stored of a sheet. Each of these is replaced as a whole, never changed inside: see {@link sheetText}. */
@@ -223,6 +225,7 @@ const storedSchema = z.object({
           pauseMs: z.number(),
           dueAt: z.number().optional(),
           isOpen: z.boolean().optional(),
+          since: whole.optional(),
         })
         .optional(),
     }),

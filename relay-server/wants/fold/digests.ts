@@ -126,15 +126,15 @@ function collect(
   const roundOrder = desk.round.order;
   desk.round = undefined;
   if (desk.digestsSince !== undefined && desk.digestsSince <= roundOrder) desk.digestsSince = undefined;
-  settle(fold, sheetId, desk, { now, sheetRows }, readAt, whole.length === 1);
+  settle(fold, sheetId, desk, { now, sheetRows, order: roundOrder }, readAt, whole.length === 1);
 }
 
-/** Rows behind those of `now` are blank. `isOneLook`: all of it was read by one want. */
+/** Rows behind those of `now` are blank. `order`: when it was asked for. `isOneLook`: all of it was read by one want. */
 function settle(
   fold: Folding,
   sheetId: number,
   desk: SheetDesk,
-  { now, sheetRows }: { now: readonly Digest[]; sheetRows: number },
+  { now, sheetRows, order }: { now: readonly Digest[]; sheetRows: number; order: number },
   readAt: ReadAt,
   isOneLook: boolean,
 ): void {
@@ -151,7 +151,8 @@ function settle(
   desk.columnsTried = false;
   desk.probe = undefined;
   desk.untaken = [];
-  desk.recheck = desk.recheck && { ...desk.recheck, dueAt: undefined, isOpen: false };
+  if (desk.recheck && (desk.recheck.since ?? 0) <= order)
+    desk.recheck = { ...desk.recheck, dueAt: undefined, isOpen: false };
   if (found.moved || found.known) fold.emit({ kind: "rows", sheetId, runs: [...found.runs] }, readAt);
   if (found.moved) newLayout(fold, sheetId, desk, readAt);
   const toRead = rowsToRead(fold, desk, found.changed);

@@ -187,6 +187,44 @@ test("a sheet in which rows are moved again and again is looked at whole only so
   expect(factsOf(relay.state, relay.desk, sheet.now).sweep).toMatchObject({ openRows: 0, unprovenRows: 0 });
 });
 
+test("what moved while the whole sheet was being looked at is not settled by what was read before", () => {
+  const move = (): void => {
+    const { rows } = sheet.grid(7);
+    rows.splice(20, 0, ...rows.splice(10, 1));
+  };
+  move();
+  relay.run("change:OTHER", [sheet.sheets()]);
+  expectEqual();
+  sheet.now += 5_000;
+  const run = sheet.newRun();
+  let wants = relay.take(sheet.post(run, 0, "manual", [sheet.sheets()]));
+  const readBefore = wants.map((want) => sheet.answer(want));
+  sheet.now += 1_000;
+  move();
+  relay.take(sheet.post(sheet.newRun(), 0, "change:OTHER", [sheet.sheets()]));
+  wants = relay.take(sheet.post(run, 1, "manual", readBefore));
+  for (let n = 2; wants.length > 0; n += 1) {
+    sheet.now += 300;
+    wants = relay.take(
+      sheet.post(
+        run,
+        n,
+        "manual",
+        wants.map((want) => sheet.answer(want)),
+      ),
+    );
+  }
+  const { putOffUntil = 0 } = openWork(relay.state, relay.desk, sheet.now);
+  expect(putOffUntil).toBeGreaterThan(sheet.now);
+  expect(factsOf(relay.state, relay.desk, sheet.now).sweep.openRows).toBe(ROWS);
+  relay.desk = loadDesk(storeDesk(relay.desk), 0);
+  sheet.now = putOffUntil;
+  relay.run("call", []);
+  relay.run("call", []);
+  expectEqual();
+  expect(factsOf(relay.state, relay.desk, sheet.now).sweep).toMatchObject({ openRows: 0, unprovenRows: 0 });
+});
+
 test("any splices of any rows end as the sheet is", () => {
   let state = 12345;
   const die = (most: number): number => {

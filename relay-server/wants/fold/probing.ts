@@ -109,7 +109,8 @@ export function lookForStructure(fold: Folding, sheetId: number): void {
     if (isVeryLarge(desk) && !isResized) desk.recheck = { ...recheckAfter(recheck, fold.now), dueAt: undefined };
     return;
   }
-  desk.recheck = { ...recheck, dueAt: recheck.dueAt ?? recheck.structureAt + recheck.pauseMs, isOpen: true };
+  const dueAt = recheck.dueAt ?? recheck.structureAt + recheck.pauseMs;
+  desk.recheck = { ...recheck, dueAt, isOpen: true, since: fold.desk.order };
 }
 
 const FIRST_PAUSE_MS = 60_000;
@@ -122,5 +123,6 @@ const MOST_PAUSE_MS = 60 * 60_000;
 export function recheckAfter(before: Recheck | undefined, now: number): Recheck {
   const isGoingOn = before !== undefined && now - before.structureAt < 2 * before.pauseMs;
   const pauseMs = isGoingOn ? Math.min(2 * before.pauseMs, MOST_PAUSE_MS) : FIRST_PAUSE_MS;
-  return { structureAt: now, pauseMs, dueAt: before?.dueAt ?? now + pauseMs, isOpen: before?.isOpen ?? false };
+  const { dueAt = now + pauseMs, isOpen = false } = before ?? {};
+  return { ...before, structureAt: now, pauseMs, dueAt, isOpen };
 }
