@@ -6,14 +6,14 @@ import { createKeeper, type ChangeLog } from "./log.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 
-function stage(keepMs: number, keepBytes: number) {
+function stage(keepMs: number, keepBytes: number, spreadsheets = ["sheet-1", "sheet-2"]) {
   const clock = { now: 1_000 * DAY_MS };
   const log = createMemoryLog({ randomId: randomUUID, now: () => clock.now });
   const faults: unknown[] = [];
   const stored: string[] = [];
   const keeper = createKeeper({
     log,
-    spreadsheets: () => ["sheet-1", "sheet-2"],
+    spreadsheets: () => spreadsheets,
     storeState: async (spreadsheetId) => {
       stored.push(spreadsheetId);
       const head = await log.head(spreadsheetId);
@@ -69,5 +69,23 @@ test("what cannot be stored keeps its log, and the others are looked after all t
   await keeper.trimAll();
   expect([await log.floor("sheet-1"), await log.floor("sheet-2")]).toEqual([0, 2]);
   expect(faults).toHaveLength(1);
+  await keeper.stop();
+});
+
+test("however many spreadsheets there are, others have their turns in between", async () => {
+  const { keeper } = stage(
+    DAY_MS,
+    1e9,
+    Array.from({ length: 100 }, (_, at) => `sheet-${at}`),
+  );
+  let turns = 0;
+  let isOver = false;
+  const others = (async () => {
+    for (; !isOver; turns += 1) await new Promise(setImmediate);
+  })();
+  await keeper.trimAll();
+  isOver = true;
+  await others;
+  expect(turns).toBeGreaterThanOrEqual(100);
   await keeper.stop();
 });

@@ -1,4 +1,5 @@
 /** Keeps a log in order while it is used: joins small entries, and drops what is too old or too much. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ChangeLog } from "./log.ts";
 
 type Needs = {
@@ -60,6 +61,8 @@ export function createKeeper(needs: Needs) {
 
   async function trimAll(): Promise<void> {
     for (const spreadsheetId of spreadsheets()) {
+      // There may be thousands, and the log answers without waiting for anything: the others have their turns in between.
+      await nextTurn();
       if (isStopped) return;
       try {
         await trim(spreadsheetId);
